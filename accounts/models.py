@@ -1,0 +1,149 @@
+"""The user, their role, and what each role may do."""
+
+from typing import Any, Self
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+
+models.CharField.register_lookup(Lower)
+
+
+class Role(models.TextChoices):
+    """What a user may do: each role also does what the ones above it do."""
+
+    READER = "reader", "Reader"
+    AUTHOR = "author", "Author"
+    EDITOR = "editor", "Editor"
+    ADMIN = "admin", "Admin"
+
+
+class UserQuerySet(models.QuerySet["User"]):
+    """Questions about users."""
+
+    def active(self) -> Self:
+        return self.filter(is_active=True)
+
+    def admins(self) -> Self:
+        return self.filter(role=Role.ADMIN)
+
+    def named(self, username: str) -> Self:
+        """The user of this name, in any case of letters."""
+        return self.filter(username__lower=username.lower())
+
+    def with_login(self, login: str) -> Self:
+        """The user whose name or e-mail address this is, in any case of letters. No name has an `@`."""
+        return self.filter(email__lower=login.lower()) if "@" in login else self.named(login)
+
+    def with_account(self) -> Self:
+        """Load what `AccountOut` shows: never a password's hash."""
+        return self.defer("password", "last_login")
+
+    def matching(self, *, role: str | None = None, is_active: bool | None = None, q: str | None = None) -> Self:
+        """Users of a role, of a state, and with `q` in their name, full name or e-mail address; None asks nothing."""
+        users = self
+        if role is not None:
+            users = users.filter(role=role)
+        if is_active is not None:
+            users = users.filter(is_active=is_active)
+        if q is not None:
+            users = users.filter(
+                models.Q(username__icontains=q) | models.Q(full_name__icontains=q) | models.Q(email__icontains=q)
+            )
+        return users
+
+
+class UserManager(BaseUserManager["User"]):
+    """What Django's own commands and backends ask of `User.objects`."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return UserQuerySet(self.model, using=self._db).with_login(username or "").get()
+
+    def create_superuser(self, username: str, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Make an admin, for `manage.py createsuperuser`."""
+        user = self.model(username=username, email=email, role=Role.ADMIN, **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+
+class User(AbstractBaseUser):
+    """A person with an account. Names and e-mail addresses are each unique, whatever the case of their letters."""
+
+    username = models.CharField(max_length=30, help_text="3 to 30 of letters, digits, full stop, _ and -.")
+    email = models.EmailField("e-mail address", max_length=254)
+    full_name = models.CharField(max_length=150, blank=True)
+    bio = models.TextField(blank=True)
+    role = models.CharField(max_length=10, choices=Role.choices, default=Role.READER)
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Who is not active cannot log in, and loses every session."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = UserManager.from_queryset(UserQuerySet)()
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS = ["email"]
+
+    class Meta:
+        ordering = ["username"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("username"), name="accounts_user_username_unique", violation_error_message="This name is taken."
+            ),
+            models.UniqueConstraint(
+                Lower("email"), name="accounts_user_email_unique", violation_error_message="This address is taken."
+            ),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="accounts_user_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+    def get_full_name(self) -> str:
+        return self.full_name or self.username
+
+    def get_short_name(self) -> str:
+        return self.get_full_name()
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == Role.ADMIN
+
+    @property
+    def is_editor(self) -> bool:
+        return self.role in (Role.EDITOR, Role.ADMIN)
+
+    @property
+    def is_author(self) -> bool:
+        return self.role in (Role.AUTHOR, Role.EDITOR, Role.ADMIN)
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the user may enter the admin site."""
+        return self.is_author
+
+    @property
+    def is_superuser(self) -> bool:
+        return self.is_admin
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """The one policy of the API and the admin site. `perm` is Django's `app.action_model`.
+
+        Admins may do everything. Editors may do everything to posts, authors to their own; without `obj` the answer
+        says whether there may be one. Nobody who is inactive may do anything.
+        """
+        if not self.is_active:
+            return False
+        if self.is_admin:
+            return True
+        if not self.is_author or not perm.startswith("posts."):
+            return False
+        return self.is_editor or obj is None or obj.author_id == self.pk
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.has_perm(f"{app_label}.")
+
+
+Viewer = User | AnonymousUser
+"""Whoever looks: a user, or nobody known."""

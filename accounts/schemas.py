@@ -1,0 +1,114 @@
+"""What clients send and get about users."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from accounts.models import Role
+from blogsite.schemas import ABSENT, Flag, Id, Input, Output, PageQuery, Storable
+
+
+def _email(value: str) -> str:
+    try:
+        validate_email(value)
+    except ValidationError:
+        value = ""
+    # In ASCII both engines agree on what differs only in case. International domains have the form xn--….
+    if not value or not value.isascii():
+        raise PydanticCustomError("email_invalid", "Must be an e-mail address, in ASCII")
+    return value
+
+
+Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{3,30}$")]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), Storable, AfterValidator(_email)]
+Password = Annotated[str, Field(min_length=1, max_length=256), Storable]
+FullName = Annotated[str, StringConstraints(strip_whitespace=True, max_length=150), Storable]
+Bio = Annotated[str, Field(max_length=2000), Storable]
+
+
+class Registration(Input):
+    """A new account of one's own. The password must be 8 characters or more, and neither common nor like the name."""
+
+    username: Username
+    email: Email
+    password: Password
+    full_name: FullName = ""
+
+
+class Credentials(Input):
+    """A name or an e-mail address, and the password."""
+
+    username: Annotated[str, Field(max_length=254), Storable]
+    password: Password
+
+
+class TokensOut(Output):
+    """An access token, in the names of RFC 6749."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
+    expires_in: int = Field(description="Seconds that the access token is good for.")
+
+
+class UserCreate(Registration):
+    """A new account, made by an admin."""
+
+    bio: Bio = ""
+    role: Role = Role.READER
+    is_active: Flag = True
+
+
+class ProfileUpdate(Input):
+    """What users change of their own account; what is absent stays."""
+
+    full_name: FullName = ABSENT
+    bio: Bio = ABSENT
+
+
+class UserUpdate(ProfileUpdate):
+    """What an admin changes of an account; what is absent stays."""
+
+    username: Username = ABSENT
+    email: Email = ABSENT
+    role: Role = ABSENT
+    is_active: Flag = ABSENT
+
+
+class UserFilters(PageQuery):
+    """Which accounts to list."""
+
+    role: Role | None = None
+    is_active: bool | None = None
+    q: Annotated[str, Field(min_length=1, max_length=100), Storable] | None = Field(
+        default=None, description="Part of the name, the full name or the e-mail address."
+    )
+
+
+class DeletionQuery(Input):
+    """What becomes of a deleted user's posts."""
+
+    reassign_to: Id | None = Field(default=None, description="The id of the user who takes the posts.")
+
+
+class AccountOut(Output):
+    """A user, for themselves and for admins."""
+
+    id: int
+    username: str
+    email: str
+    full_name: str
+    bio: str
+    role: Role
+    is_active: bool
+    created_at: datetime
+
+
+class AccountPage(Output):
+    """A page of accounts, in the order of their ids."""
+
+    items: list[AccountOut]
+    next: str | None

@@ -1,0 +1,187 @@
+"""The promises of the API that ninja leaves open, kept in one place for all operations."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from functools import cache, wraps
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.views.decorators.http import require_safe
+from ninja import NinjaAPI
+from ninja.operation import Operation
+from ninja.parser import Parser
+from ninja.renderers import BaseRenderer
+
+from blogsite import problems
+from blogsite.errors import FieldError, Invalid, MethodNotAllowed, UnsupportedMedia
+from blogsite.schemas import Problem
+
+JSON_TYPES = {"application/json", "application/merge-patch+json"}
+PUBLIC = "public, max-age=0, must-revalidate"
+PRIVATE = "private, no-store"
+
+Run = Callable[..., Awaitable[HttpResponseBase]]
+
+
+class BlogAPI(NinjaAPI):
+    """A NinjaAPI that refuses what it does not know, and answers every error with a problem.
+
+    HEAD is answered as GET, OPTIONS with `Allow` (RFC 9110, 9.3). Answers carry `Cache-Control`; those that a client
+    may keep carry a strong `ETag`, and `If-None-Match` is honoured. `operationId` is the endpoint's name.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(parser=_JSONParser(), renderer=_JSONRenderer(), docs_decorator=require_safe, **options)
+        self.add_exception_handler(Exception, problems.respond)
+        for handled in list(self._exception_handlers):
+            self.add_exception_handler(handled, problems.respond)
+        self.add_decorator(_refuse_unknown_query, mode="view")
+
+    @property
+    def urls(self) -> tuple[list[Any], str, str]:
+        patterns, app_name, namespace = super().urls
+        return [_with_all_methods(pattern) for pattern in patterns], app_name, namespace
+
+    def create_response(
+        self,
+        request: HttpRequest,
+        data: Any,
+        *,
+        status: int | None = None,
+        temporal_response: HttpResponse | None = None,
+    ) -> HttpResponse:
+        response = super().create_response(request, data, status=status, temporal_response=temporal_response)
+        version = data.get("version") if isinstance(data, dict) else None
+        if request.method in ("GET", "HEAD") or version is not None:
+            digest = hashlib.blake2b(response.content, digest_size=12).hexdigest()
+            response["ETag"] = f'"{digest}"' if version is None else f'"{version}-{digest}"'
+        anonymous = getattr(getattr(request, "auth", None), "is_anonymous", False)
+        response["Cache-Control"] = PUBLIC if anonymous and request.method in ("GET", "HEAD") else PRIVATE
+        patch_vary_headers(response, ["Authorization"])
+        if request.method in ("GET", "HEAD"):
+            return get_conditional_response(request, etag=response["ETag"], response=response) or response
+        return response
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+    @cache  # noqa: B019 - one instance lives as long as the process
+    def get_openapi_schema(self, **options: Any) -> dict[str, Any]:  # type: ignore[override]
+        document = super().get_openapi_schema(**options)
+        document["components"]["schemas"].setdefault("Problem", Problem.model_json_schema(mode="serialization"))
+        for path in document["paths"].values():
+            for operation in path.values():
+                if operation["operationId"] in self._open_to_anybody():
+                    operation["security"].append({})
+                _document_problems(operation)
+        return document
+
+    def _open_to_anybody(self) -> set[str]:
+        """The operations that ask for a token and do without: one of their callbacks has no security scheme."""
+        operations = (
+            operation
+            for router in self._get_bound_routers()
+            for view in router.path_operations.values()
+            for operation in view.operations
+        )
+        return {
+            operation.view_func.__name__
+            for operation in operations
+            if any(not hasattr(auth, "openapi_security_schema") for auth in operation.auth_callbacks)
+        }
+
+
+class _JSONParser(Parser):
+    def parse_body(self, request: HttpRequest) -> Any:
+        if request.content_type not in JSON_TYPES:
+            raise UnsupportedMedia("Send JSON, as Content-Type: application/json.")
+        # `json` and not `orjson`: a lone surrogate is text that cannot be stored (422), not JSON that cannot be read.
+        return json.loads(request.body.decode(), parse_constant=_refuse_constant)
+
+
+class _JSONRenderer(BaseRenderer):
+    media_type = "application/json"
+
+    def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
+        return orjson.dumps(data, option=orjson.OPT_UTC_Z)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")  # RFC 8259 has no NaN and no Infinity
+
+
+def _refuse_unknown_query(run: Run) -> Run:
+    operation: Operation = run.__self__  # type: ignore[attr-defined]
+    known = {
+        name
+        for model in operation.models
+        if model.__ninja_param_source__ == "query"
+        for name in model.__ninja_flatten_map__
+    }
+
+    @wraps(run)
+    async def refuse_unknown(request: HttpRequest, **params: Any) -> HttpResponseBase:
+        if unknown := request.GET.keys() - known:
+            message = f"The parameters are {', '.join(sorted(known))}." if known else "There are no parameters."
+            fields = [FieldError(problems.pointer(["query", name]), "unknown", message) for name in sorted(unknown)]
+            return problems.respond(request, Invalid(errors=fields))
+        return await run(request, **params)
+
+    return refuse_unknown
+
+
+def _with_all_methods(pattern: Any) -> URLPattern:
+    """The pattern with HEAD, OPTIONS and the wrong methods answered as the contract says."""
+    view = pattern.callback
+
+    @wraps(view)
+    async def any_method(request: HttpRequest, *args: Any, **params: Any) -> HttpResponseBase:
+        asked, request.method = request.method, "GET" if request.method == "HEAD" else request.method
+        response: HttpResponseBase = view(request, *args, **params)
+        if inspect.isawaitable(response):
+            response = await response
+        request.method = asked
+        if isinstance(response, HttpResponseNotAllowed):
+            allowed = {method.strip() for method in response["Allow"].split(",")} | {"OPTIONS"}
+            allowed |= {"HEAD"} if "GET" in allowed else set()
+            refusal = problems.respond(request, MethodNotAllowed())
+            response = HttpResponse(status=204) if asked == "OPTIONS" else refusal
+            response["Allow"] = ", ".join(sorted(allowed))
+        return response
+
+    any_method.csrf_exempt = True  # type: ignore[attr-defined] # bearer tokens only: nothing rides on a cookie
+    return URLPattern(pattern.pattern, any_method, pattern.default_args, pattern.name)
+
+
+def _document_problems(operation: dict[str, Any]) -> None:
+    """Add the problems that follow from an operation's shape, and give all of them their media type."""
+    statuses = {422, 500, 503}
+    if "requestBody" in operation:
+        statuses |= {400, 408, 413, 415}
+    if "security" in operation:
+        statuses |= {401}
+    schema = {"$ref": "#/components/schemas/Problem"}
+    for status in statuses:
+        operation["responses"].setdefault(status, {"description": _REASONS[status]})
+    for status, response in operation["responses"].items():
+        if int(status) >= 400:
+            response["content"] = {problems.CONTENT_TYPE: {"schema": schema}}
+    operation["responses"] = dict(sorted(operation["responses"].items()))
+
+
+_REASONS = {
+    400: "Malformed",
+    401: "No token, or a bad one",
+    408: "The body came too slowly",
+    413: "The body is too large",
+    415: "The body is not JSON",
+    422: "Validation failed",
+    500: "A mistake of ours",
+    503: "Try again later",
+}

@@ -1,0 +1,27 @@
+"""Secrets that are generated on the first start and kept in the data folder."""
+
+import os
+import secrets
+from pathlib import Path
+
+
+def read_or_create_key(path: Path) -> str:
+    """Return the key in the file `path`, made on first use: 43 URL-safe characters (32 random bytes), mode 0600.
+
+    Several workers may start at once: the file is linked into place whole, so that all of them read the same key.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,32 @@
+"""Migrations, by one process at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from filelock import FileLock
+
+# Any number that nothing else in this database locks: "blog" in ASCII.
+_ADVISORY_LOCK = 0x626C6F67
+
+
+def migrate_under_lock(*, verbosity: int) -> None:
+    """Apply the migrations that are missing. Servers that start together wait for the first one."""
+    with _lock():
+        call_command("migrate", interactive=False, verbosity=max(0, verbosity - 1))
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    if connection.vendor == "sqlite":
+        with FileLock(settings.DATA_DIR / "migrate.lock"):
+            yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_ADVISORY_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_ADVISORY_LOCK])

@@ -1,0 +1,106 @@
+"""The keyset cursor: pages that neither skip nor repeat a row, whatever is written between them.
+
+A page remembers the sort values of its last row, and the next one starts behind them. The last key of an order is
+unique, so that any number of rows may share the other values.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.core import signing
+from django.db.models import BooleanField, DateTimeField, F, Field, Func, OrderBy, Q, QuerySet, TextField, Value
+from django.db.models.expressions import Combinable
+from django.utils.dateparse import parse_datetime
+
+from blogsite.errors import FieldError, Invalid
+from blogsite.schemas import PageQuery
+
+_signer = signing.Signer(salt="blogsite.pagination", sep=".")
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order of rows: a name, and its keys, the last of them unique. Nulls of the first key sort last."""
+
+    name: str
+    keys: tuple[str, ...]
+    descending: bool = False
+    nullable: bool = False
+
+    def apply(self, queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+        """The rows in this order."""
+        first, *rest = (OrderBy(F(key), descending=self.descending) for key in self.keys)
+        first.nulls_last = self.nullable or None  # type: ignore[assignment] # False would be an error of Django's
+        return queryset.order_by(first, *rest)
+
+    def behind(self, values: Sequence[Any]) -> Q:
+        """The condition of the rows that come after the one with these values of the keys."""
+        if values[0] is None:
+            return Q(**{f"{self.keys[0]}__isnull": True}) & Q(self._compare(self.keys[1:], values[1:]))
+        behind = Q(self._compare(self.keys, values))
+        return behind | Q(**{f"{self.keys[0]}__isnull": True}) if self.nullable else behind
+
+    def _compare(self, keys: Sequence[str], values: Sequence[Any]) -> "_RowComparison":
+        row = _Row(*(F(key) for key in keys))
+        bounds = _Row(*(_literal(value) for value in values))
+        return _RowComparison(row, bounds, arg_joiner=" < " if self.descending else " > ")
+
+
+class Page(NamedTuple):
+    """Some rows in order, and the cursor of those that follow, if any do."""
+
+    items: list[Any]
+    next: str | None
+
+
+async def paginate(queryset: QuerySet[Any, Any], *, order: Order, query: PageQuery) -> Page:
+    """Read the page that `query` asks for, in one query of the database.
+
+    Raises `Invalid` for a cursor that we did not sign for this order.
+    """
+    limit, cursor = query.limit, query.cursor
+    if cursor is not None:
+        queryset = queryset.filter(order.behind(_read_cursor(cursor, order)))
+    rows = [row async for row in order.apply(queryset)[: limit + 1]]
+    if len(rows) <= limit:
+        return Page(rows, None)
+    rows.pop()
+    values = [_portable(getattr(rows[-1], key)) for key in order.keys]
+    return Page(rows, _signer.sign_object([order.name, *values]))
+
+
+def _read_cursor(cursor: str, order: Order) -> list[Any]:
+    try:
+        name, *values = _signer.unsign_object(cursor)
+    except (signing.BadSignature, ValueError):
+        name, values = None, []
+    if name != order.name or len(values) != len(order.keys):
+        message = "Must be the `next` of a list in the same order"
+        raise Invalid(errors=[FieldError("#/query/cursor", "cursor_invalid", message)])
+    return [parse_datetime(value["time"]) if isinstance(value, dict) else value for value in values]
+
+
+def _portable(value: Any) -> Any:
+    return {"time": value.isoformat()} if isinstance(value, datetime) else value
+
+
+def _literal(value: Any) -> Combinable:
+    fields: dict[type, Field[Any, Any]] = {datetime: DateTimeField(), str: TextField()}
+    return Value(value, output_field=fields.get(type(value)))
+
+
+class _Row(Func):
+    """A row value, `(a, b)`, which both engines compare by an index: https://sqlite.org/rowvalue.html."""
+
+    function = ""
+    output_field = TextField()
+
+
+class _RowComparison(Func):
+    """A comparison of two rows. Django's own tuple lookups become an OR on SQLite, which no index serves."""
+
+    template = "%(expressions)s"
+    output_field = BooleanField()
+    conditional = True

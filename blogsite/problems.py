@@ -1,0 +1,139 @@
+"""The only place that turns an error into HTTP: `application/problem+json`, as in RFC 9457."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ninja.errors
+import orjson
+from django.conf import settings
+from django.core import exceptions
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.views import defaults
+
+from blogsite import errors
+from blogsite.errors import BlogError, FieldError
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+# https://sqlite.org/rescode.html and https://www.postgresql.org/docs/current/errcodes-appendix.html
+# (lock_not_available, deadlock_detected, disk_full)
+_LOCKED = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED_SHAREDCACHE", "55P03", "40P01"}
+_FULL = {"SQLITE_FULL", "53100"}
+
+
+def translate(exc: Exception) -> BlogError:
+    """Return the domain error that `exc` means; what has no meaning is an `InternalError`."""
+    match exc:
+        case BlogError():
+            return exc
+        case ninja.errors.ValidationError():
+            return errors.Invalid(errors=[_field_error(error) for error in exc.errors])
+        case ninja.errors.HttpError() if isinstance(exc.__cause__, BlogError):
+            return exc.__cause__  # raised by our parser, and wrapped by ninja
+        case ninja.errors.AuthenticationError():
+            return errors.Unauthenticated()
+        case ninja.errors.HttpError(status_code=400):
+            return errors.Malformed("The body is not JSON that can be read.")
+        case Http404() | exceptions.ObjectDoesNotExist():
+            return errors.NotFound()
+        case exceptions.PermissionDenied():
+            return errors.Forbidden()
+        case exceptions.RequestDataTooBig():
+            return errors.TooLarge()
+        case exceptions.DisallowedHost():
+            return errors.Malformed("This server does not answer to that Host.")
+        case exceptions.SuspiciousOperation() | MultiPartParserError():
+            return errors.Malformed()
+        case OperationalError():
+            return _operational(exc)
+        case _:
+            return errors.InternalError()
+
+
+def problem(error: BlogError, request_id: str) -> dict[str, Any]:
+    """The body of the answer to `error`, as the schema `Problem` describes it."""
+    name = error.code.removesuffix("_error").replace("_", "-")
+    return {
+        "type": f"{settings.BLOG_URL}/problems/{name}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+        "request_id": request_id,
+        "errors": [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in error.errors],
+    }
+
+
+def headers(error: BlogError) -> dict[str, str]:
+    """The headers of the answer to `error`."""
+    result = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
+    if error.status == 401:
+        result["WWW-Authenticate"] = "Bearer"
+    if error.retry_after is not None:
+        result["Retry-After"] = str(error.retry_after)
+    return result
+
+
+def body(error: BlogError, request_id: str) -> bytes:
+    """The body of the answer to `error`, in JSON."""
+    return orjson.dumps(problem(error, request_id))
+
+
+def respond(request: HttpRequest, exc: Exception | type[Exception]) -> HttpResponse:
+    """The answer to `exc`. Errors of our own are logged with their traceback."""
+    exc = exc if isinstance(exc, Exception) else exc()
+    error = translate(exc)
+    request_id = request.headers.get("X-Request-ID", "")
+    if error is not exc and error.status == 500:
+        logger.error("%s %s failed (request %s)", request.method, request.path, request_id, exc_info=exc)
+    response = HttpResponse(body(error, request_id), status=error.status, headers=headers(error))
+    response._has_been_logged = True  # type: ignore[attr-defined] # by us, with the traceback: not again by Django
+    return response
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler404`."""
+    if request.path.startswith("/api/"):
+        return respond(request, errors.NotFound("There is nothing at this address."))
+    return defaults.page_not_found(request, exception)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's `handler400`."""
+    return respond(request, exception) if request.path.startswith("/api/") else defaults.bad_request(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Django's `handler500`, which has logged the error already."""
+    if request.path.startswith("/api/"):
+        return respond(request, errors.InternalError())
+    return defaults.server_error(request)
+
+
+def _operational(exc: OperationalError) -> BlogError:
+    on_sqlite = getattr(exc.__cause__, "sqlite_errorname", None)
+    reason = on_sqlite or getattr(exc.__cause__, "sqlstate", None)
+    if reason in _LOCKED:
+        return errors.DatabaseLocked()
+    if reason in _FULL:
+        return errors.StorageFull()
+    if on_sqlite:
+        return errors.InternalError()  # a missing table, say: trying again does not help
+    logger.warning("The database does not answer: %s", exc)
+    return errors.Unavailable("The database does not answer.")
+
+
+def _field_error(error: Mapping[str, Any]) -> FieldError:
+    source, *path = error["loc"]
+    # In a body, the first step is the name of the endpoint's parameter.
+    path = path[1:] if source == "body" else [source, *path]
+    return FieldError(pointer=pointer(path), code=error["type"], message=error["msg"])
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """RFC 6901: the pointer to `path`, as a URI fragment."""
+    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)

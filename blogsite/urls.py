@@ -1,0 +1,17 @@
+"""Where everything is."""
+
+from django.contrib import admin
+from django.urls import path
+from django.views.generic import RedirectView
+
+from blogsite.api import api
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="api:openapi-view")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", api.urls),
+]
+
+handler400 = "blogsite.problems.bad_request"
+handler404 = "blogsite.problems.not_found"
+handler500 = "blogsite.problems.server_error"

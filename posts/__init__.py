@@ -1,0 +1,1 @@
+"""Posts and what belongs to them: tags, authors' public pages, rendering, sample data."""

@@ -1,0 +1,147 @@
+"""Posts in the admin site: authors see and change their own, editors and admins all."""
+
+from typing import Any, cast
+
+import pydantic
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.models import User
+from blogsite.admin import ServiceAdmin
+from posts import services
+from posts.models import Post, PostStatus
+from posts.schemas import PostCreate
+
+
+class TagsField(forms.CharField):
+    """Tags in one line, with commas between them."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
+        return [tag for tag in map(str.strip, (value or "").split(",")) if tag]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(data) != (initial or []))
+
+
+class PostForm(forms.ModelForm[Post]):
+    """A post, held against the same schema as the API's."""
+
+    tags = TagsField(required=False, help_text="With commas between them.")
+
+    class Meta:
+        model = Post
+        fields = ("title", "slug", "content", "excerpt", "tags", "author", "published", "published_at")
+        widgets = {
+            "title": forms.TextInput(attrs={"size": 80}),
+            "content": forms.Textarea(attrs={"rows": 30, "cols": 100}),
+            "excerpt": forms.Textarea(attrs={"rows": 3, "cols": 100}),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        moment = cleaned.get("published_at")
+        asked = {name: cleaned[name] for name in PostCreate.model_fields if name in cleaned}
+        asked |= {
+            "published_at": moment and moment.isoformat(),
+            "slug": cleaned.get("slug") or self.instance.slug or None,
+        }
+        try:
+            cleaned |= PostCreate.model_validate(asked).model_dump()
+        except pydantic.ValidationError as error:
+            for problem in error.errors():
+                field = str(problem["loc"][0])
+                if field not in self.errors:
+                    self.add_error(field, problem["msg"])
+        return cleaned
+
+
+class StatusFilter(admin.SimpleListFilter):
+    """By what a post is now."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(value), str(label)) for value, label in PostStatus.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> QuerySet[Post]:
+        return Post.objects.filter(pk__in=queryset).with_status(self.value() or "all")
+
+
+def _actor(request: HttpRequest) -> User:
+    return cast("User", request.user)  # nobody else gets past the login
+
+
+@admin.register(Post)
+class PostAdmin(ServiceAdmin[Post]):
+    """Write, find, publish and delete posts."""
+
+    form = PostForm
+    list_display = ("title", "status", "author", "tag_list", "published_at", "updated_at")
+    list_filter = (StatusFilter, "author")
+    list_select_related = ("author",)
+    search_fields = ("title", "slug", "content")
+    date_hierarchy = "published_at"
+    ordering = ("-updated_at", "-pk")
+    autocomplete_fields = ("author",)
+    readonly_fields = ("created_at", "updated_at", "version")
+    actions = ("publish", "unpublish")
+
+    @admin.display(description="Tags")
+    def tag_list(self, post: Post) -> str:
+        return ", ".join(post.tags)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Post]:
+        posts = Post.objects.with_content()
+        user = _actor(request)
+        return posts if user.is_editor else posts.filter(author=user)
+
+    def get_fields(self, request: HttpRequest, obj: Post | None = None) -> Any:
+        fields = [name for name in PostForm.Meta.fields if name != "author" or _actor(request).is_editor]
+        return [*fields, *self.readonly_fields] if obj else fields
+
+    def has_view_permission(self, request: HttpRequest, obj: Post | None = None) -> bool:
+        return request.user.has_perm("posts.view_post", obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Post | None = None) -> bool:
+        return request.user.has_perm("posts.change_post", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Post | None = None) -> bool:
+        return request.user.has_perm("posts.delete_post", obj)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"author": request.user.pk, **super().get_changeform_initial_data(request)}
+
+    def save_model(self, request: HttpRequest, obj: Post, form: Any, change: bool) -> None:
+        if change:
+            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            stored = services.update_post(actor=_actor(request), post_id=obj.pk, changes=changes)
+        else:
+            stored = services.create_post(actor=_actor(request), **form.cleaned_data)
+        vars(obj).update(vars(stored))
+
+    def delete_model(self, request: HttpRequest, obj: Post) -> None:
+        services.delete_post(actor=_actor(request), post_id=obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
+        for post in queryset:
+            services.delete_post(actor=_actor(request), post_id=post.pk)
+
+    @admin.action(description="Publish", permissions=["change"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
+        user = _actor(request)
+        self.for_each(request, queryset, lambda post: services.publish_post(actor=user, post_id=post.pk), "published")
+
+    @admin.action(description="Unpublish", permissions=["change"])
+    def unpublish(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
+        self.for_each(
+            request,
+            queryset,
+            lambda post: services.unpublish_post(actor=_actor(request), post_id=post.pk),
+            "unpublished",
+        )

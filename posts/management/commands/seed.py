@@ -1,0 +1,47 @@
+"""`manage.py seed`: sample data."""
+
+from argparse import ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from tqdm import tqdm
+
+from posts import seeding
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ArgumentTypeError(f"{text!r} is not a number of posts")
+    return int(text)
+
+
+class Command(BaseCommand):
+    help = (
+        "Fill the blog with sample data: the users admin, editor, author, coauthor and reader, and a dozen posts. "
+        "Run again, it makes only what is missing. Example: manage.py seed --posts 1000 --password correct-horse"
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--posts", type=_count, default=0, metavar="N", help="make N more posts, published")
+        parser.add_argument("--password", metavar="P", help="the password of all sample users (default: random)")
+        parser.add_argument("--yes", action="store_true", help="seed a blog that other people use already")
+
+    def handle(self, *, posts: int, password: str | None, yes: bool, **options: Any) -> None:
+        strangers = seeding.strangers()
+        if strangers and not yes:
+            names = ", ".join(strangers[:3])
+            raise CommandError(
+                f"This blog has users that are not samples ({names}). Add --yes to seed it all the same."
+            )
+        passwords = seeding.seed_users(password=password)
+        written = seeding.seed_posts()
+        if posts:
+            with tqdm(total=posts, unit="post", disable=options["verbosity"] == 0) as bar:
+                for done in seeding.seed_many_posts(posts):
+                    bar.update(done)
+        if not options["verbosity"]:
+            return
+        for username, chosen in passwords.items():
+            self.stdout.write(f"  {username:<9} password: {chosen}")
+        self.stdout.write(f"Sample users: {len(passwords)} passwords set. Sample posts: {written} written.")
+        self.stdout.write("Next: manage.py serve")

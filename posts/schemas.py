@@ -1,0 +1,180 @@
+"""What clients send and get about posts, tags and authors."""
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from blogsite.schemas import ABSENT, Flag, Input, Moment, Output, PageQuery, Storable, unique
+from posts import slugs
+from posts.models import PostStatus
+
+MAX_CONTENT_BYTES = 1024 * 1024
+
+
+def _content(value: str) -> str:
+    if len(value.encode()) > MAX_CONTENT_BYTES:
+        raise PydanticCustomError("string_too_long", "Content should have at most 1 MiB in UTF-8")
+    return value
+
+
+def _slug(value: str) -> str:
+    if not slugs.is_slug(value):
+        raise PydanticCustomError(
+            "slug_invalid", "Must be 1 to 100 of lower-case letters, digits, _ and single hyphens between them"
+        )
+    return value
+
+
+def _tag(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).casefold()).strip()
+
+
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Storable]
+Slug = Annotated[
+    str,
+    Field(max_length=slugs.MAX_LENGTH, description="Lower-case letters of any script, digits, _ and -."),
+    Storable,
+    AfterValidator(_slug),
+]
+Content = Annotated[str, Field(description="Markdown, up to 1 MiB in UTF-8."), Storable, AfterValidator(_content)]
+Excerpt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable]
+TagName = Annotated[str, Field(min_length=1, max_length=50), Storable, BeforeValidator(_tag)]
+"""A tag: trimmed, case-folded, in Unicode's composed form (NFC)."""
+TagNames = Annotated[list[TagName], Field(max_length=50), AfterValidator(unique)]
+Sort = Literal["-published_at", "published_at", "-updated_at", "title"]
+
+
+class PostCreate(Input):
+    """A new post. The content is Markdown."""
+
+    title: Title
+    content: Content
+    tags: TagNames = []
+    slug: Slug | None = Field(default=None, description="Made from the title if absent.")
+    excerpt: Excerpt | None = Field(default=None, description="The beginning of the content if absent.")
+    published: Flag = False
+    published_at: Moment | None = Field(default=None, description="A time in the future schedules the post.")
+
+
+class PostUpdate(Input):
+    """A JSON merge patch (RFC 7396): what is absent stays; null clears `excerpt` and `published_at`."""
+
+    title: Title = ABSENT
+    content: Content = ABSENT
+    tags: TagNames = ABSENT
+    slug: Slug = ABSENT
+    excerpt: Excerpt | None = None
+    published: Flag = ABSENT
+    published_at: Moment | None = None
+
+
+class Publication(Input):
+    """When to publish. Absent: now, unless the post has a time in the past."""
+
+    published_at: Moment | None = None
+
+
+class PostFilters(PageQuery):
+    """Which posts to list, in what order, and how much of each."""
+
+    tag: list[TagName] = Field(default=[], description="Repeated: posts that have all of them.")
+    author: Annotated[str, Field(max_length=30), Storable] | None = Field(default=None, description="A username.")
+    status: Literal["published", "draft", "scheduled", "all"] = Field(
+        default="published", description="Of the others than `published`, what the caller may see."
+    )
+    published_after: Moment | None = None
+    published_before: Moment | None = None
+    sort: Sort | None = Field(
+        default=None, description="`-published_at`, but `-updated_at` for drafts and for all. No time sorts last."
+    )
+    include: Literal["content"] | None = Field(default=None, description="`content` adds the text of each post.")
+    count: bool = Field(default=False, description="Whether to count all matching posts.")
+
+    def conditions(self) -> dict[str, Any]:
+        """The arguments of `PostQuerySet.matching`."""
+        return self.model_dump(include={"status", "author", "tag", "published_after", "published_before"})
+
+
+class PostAuthor(Output):
+    """Who wrote a post."""
+
+    id: int
+    username: str
+    full_name: str
+
+
+class PostSummary(Output):
+    """A post in a list."""
+
+    id: int
+    title: str
+    slug: str
+    excerpt: str = Field(validation_alias="summary")
+    tags: list[str]
+    published: bool
+    published_at: datetime | None
+    status: PostStatus
+    author: PostAuthor
+    cover_image: None = None
+    reading_minutes: int
+    created_at: datetime
+    updated_at: datetime
+    version: int = Field(description="Counts the changes, from 1.")
+    highlight: None = None
+
+
+class PostOut(PostSummary):
+    """A post with its text: the source in Markdown, and the same as safe HTML."""
+
+    content: str
+    content_html: str
+
+
+class PostPage(Output):
+    """A page of posts."""
+
+    items: list[PostOut | PostSummary]
+    next: str | None = Field(description="The `cursor` of the next page; null on the last.")
+    count: int | None = Field(default=None, exclude_if=lambda count: count is None, description="Only with count=true.")
+
+
+class TagFilters(PageQuery):
+    """Which tags to list."""
+
+    q: TagName | None = Field(default=None, description="The beginning of the tag.")
+
+
+class TagOut(Output):
+    """A tag, and how many public posts have it."""
+
+    name: str
+    post_count: int
+
+
+class TagPage(Output):
+    """A page of tags, by name."""
+
+    items: list[TagOut]
+    next: str | None
+
+
+class AuthorOut(Output):
+    """A user who has public posts."""
+
+    id: int
+    username: str
+    full_name: str
+    bio: str
+    post_count: int
+
+
+class AuthorPage(Output):
+    """A page of authors, by username."""
+
+    items: list[AuthorOut]
+    next: str | None
