@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read_or_create_key(path: Path) -> str:
-    """Return the key in the file `path`, made on first use: 43 URL-safe characters (32 random bytes), mode 0600.
+    """Return the key in the file `path`, made on first use: 64 URL-safe characters (48 random bytes), mode 0600.
 
     Several workers may start at once: the file is linked into place whole, so that all of them read the same key.
     """
@@ -15,7 +15,7 @@ def read_or_create_key(path: Path) -> str:
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
+            file.write(secrets.token_urlsafe(48))
             file.flush()
             os.fsync(file.fileno())
         try:
