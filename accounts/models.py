@@ -3,8 +3,11 @@
 from typing import Any, Self
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
+
+USERNAME_PATTERN = r"^[A-Za-z0-9._-]{3,30}\Z"
 
 models.CharField.register_lookup(Lower)
 
@@ -70,7 +73,11 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """A person with an account. Names and e-mail addresses are each unique, whatever the case of their letters."""
 
-    username = models.CharField(max_length=30, help_text="3 to 30 of letters, digits, full stop, _ and -.")
+    username = models.CharField(
+        max_length=30,
+        validators=[RegexValidator(USERNAME_PATTERN, "Must be 3 to 30 of A-Z, a-z, 0-9, full stop, _ and -.")],
+        help_text="3 to 30 of letters, digits, full stop, _ and -.",
+    )
     email = models.EmailField("e-mail address", max_length=254)
     full_name = models.CharField(max_length=150, blank=True)
     bio = models.TextField(blank=True)

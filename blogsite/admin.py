@@ -34,7 +34,7 @@ class ServiceAdmin(admin.ModelAdmin[M]):
     def get_form(
         self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
     ) -> type[ModelForm[M]]:
-        form = super().get_form(request, obj, change, **kwargs)
+        form = super().get_form(request, obj, change=change, **kwargs)
         refusal = getattr(request, "refusal", None)
         return form if refusal is None else type(form.__name__, (form,), {"clean": _refuse_with(refusal)})
 

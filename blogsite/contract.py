@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Awaitable, Callable
-from functools import cache, wraps
+from functools import cached_property, wraps
 from typing import Any
 
 import orjson
@@ -71,9 +71,12 @@ class BlogAPI(NinjaAPI):
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__
 
-    @cache  # noqa: B019 - one instance lives as long as the process
     def get_openapi_schema(self, **options: Any) -> dict[str, Any]:  # type: ignore[override]
-        document = super().get_openapi_schema(**options)
+        return self._document
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        document = super().get_openapi_schema()
         document["components"]["schemas"].setdefault("Problem", Problem.model_json_schema(mode="serialization"))
         for path in document["paths"].values():
             for operation in path.values():

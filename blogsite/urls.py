@@ -1,5 +1,6 @@
 """Where everything is."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
@@ -8,6 +9,7 @@ from blogsite.api import api
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="api:openapi-view")),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}blogsite/favicon.svg")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
 ]

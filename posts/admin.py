@@ -7,6 +7,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.text import Truncator
 
 from accounts.models import User
 from blogsite.admin import ServiceAdmin
@@ -31,25 +33,26 @@ class TagsField(forms.CharField):
 class PostForm(forms.ModelForm[Post]):
     """A post, held against the same schema as the API's."""
 
-    tags = TagsField(required=False, help_text="With commas between them.")
+    tags = TagsField(required=False, help_text="With commas between them.", widget=forms.TextInput(attrs={"size": 80}))
 
     class Meta:
         model = Post
         fields = ("title", "slug", "content", "excerpt", "tags", "author", "published", "published_at")
         widgets = {
             "title": forms.TextInput(attrs={"size": 80}),
+            "slug": forms.TextInput(attrs={"size": 80}),
             "content": forms.Textarea(attrs={"rows": 30, "cols": 100}),
             "excerpt": forms.Textarea(attrs={"rows": 3, "cols": 100}),
         }
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        moment = cleaned.get("published_at")
+        if cleaned.get("published") and "published_at" in cleaned:
+            cleaned["published_at"] = cleaned["published_at"] or timezone.now()
         asked = {name: cleaned[name] for name in PostCreate.model_fields if name in cleaned}
-        asked |= {
-            "published_at": moment and moment.isoformat(),
-            "slug": cleaned.get("slug") or self.instance.slug or None,
-        }
+        asked["slug"] = cleaned.get("slug") or self.instance.slug or None
+        if asked.get("published_at"):
+            asked["published_at"] = asked["published_at"].isoformat()
         try:
             cleaned |= PostCreate.model_validate(asked).model_dump()
         except pydantic.ValidationError as error:
@@ -82,7 +85,7 @@ class PostAdmin(ServiceAdmin[Post]):
     """Write, find, publish and delete posts."""
 
     form = PostForm
-    list_display = ("title", "status", "author", "tag_list", "published_at", "updated_at")
+    list_display = ("short_title", "status", "author", "tag_list", "published_at", "updated_at")
     list_filter = (StatusFilter, "author")
     list_select_related = ("author",)
     search_fields = ("title", "slug", "content")
@@ -91,6 +94,10 @@ class PostAdmin(ServiceAdmin[Post]):
     autocomplete_fields = ("author",)
     readonly_fields = ("created_at", "updated_at", "version")
     actions = ("publish", "unpublish")
+
+    @admin.display(description="Title", ordering="title")
+    def short_title(self, post: Post) -> str:
+        return Truncator(post.title).chars(80)
 
     @admin.display(description="Tags")
     def tag_list(self, post: Post) -> str:

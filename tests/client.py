@@ -23,7 +23,7 @@ class Api:
         """The same API, with an access token of `user`."""
         return Api(self._client, user)
 
-    def get(self, path: str, query: dict[str, Any] | None = None, **headers: str) -> Any:
+    def get(self, path: str, query: Any = None, **headers: str) -> Any:
         return self._client.get(ROOT + path, query, headers={**self._headers, **headers})
 
     def post(self, path: str, body: Any = None, **headers: str) -> Any:

@@ -1,0 +1,74 @@
+"""`manage.py serve`, as a real process."""
+
+import re
+import signal
+from pathlib import Path
+
+import httpx
+
+from tests.server import manage, serving
+
+
+def test_the_demo_says_where_to_go_and_how_to_log_in(tmp_path: Path) -> None:
+    with serving(tmp_path, "--demo") as server:
+        printed = server.log.read_text()
+        assert f"{server.url}/api/v1/docs" in printed
+        assert f"{server.url}/admin/" in printed
+        for username in ("admin", "editor", "author", "coauthor", "reader"):
+            password = re.search(rf"^ *{username} +password: (\S+)$", printed, re.MULTILINE)
+            assert password
+            credentials = {"username": username, "password": password[1]}
+            answer = httpx.post(f"{server.url}/api/v1/auth/login", json=credentials).json()
+            headers = {"Authorization": f"Bearer {answer['access_token']}"}
+            assert httpx.get(f"{server.url}/api/v1/users/me", headers=headers).json()["username"] == username
+        assert len(httpx.get(f"{server.url}/api/v1/posts").json()["items"]) >= 10
+        for page in (
+            "/api/v1/docs",
+            "/static/ninja/swagger-ui-bundle.js",
+            "/admin/login/",
+            "/static/admin/css/base.css",
+        ):
+            assert httpx.get(server.url + page).status_code == 200
+        assert server.stop() in (0, -signal.SIGTERM)
+
+
+def test_a_blog_with_users_gets_no_sample_data(tmp_path: Path) -> None:
+    assert manage(tmp_path, "migrate", "-v0").returncode == 0
+    made = manage(
+        tmp_path, "createsuperuser", "--noinput", "--username=ada", "--email=ada@example.com",
+        DJANGO_SUPERUSER_PASSWORD="quiet-river-lantern",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    with serving(tmp_path, "--demo") as server:
+        assert "no sample data" in server.log.read_text()
+        assert httpx.get(f"{server.url}/api/v1/posts").json()["items"] == []
+
+
+def test_the_secrets_are_made_once_for_their_owner(tmp_path: Path) -> None:
+    assert manage(tmp_path, "check").returncode == 0
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert manage(tmp_path, "check").returncode == 0
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+    assert before.keys() == {"secret_key", "token_key"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+
+
+def test_a_bad_setting_ends_the_start_with_one_line(tmp_path: Path) -> None:
+    refused = manage(tmp_path, "serve", BLOG_REGISTRATON="closed")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Unknown setting BLOG_REGISTRATON.")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_postgresql_wants_keys_that_all_servers_share(tmp_path: Path) -> None:
+    refused = manage(tmp_path, "check", DATABASE_URL="postgres://127.0.0.1/blog")
+    assert refused.returncode == 1
+    assert refused.stderr == "With PostgreSQL, set SECRET_KEY and BLOG_TOKEN_KEYS, the same on every server.\n"
+
+
+def test_the_deployment_check_has_nothing_to_say_in_production(tmp_path: Path) -> None:
+    checked = manage(
+        tmp_path, "check", "--deploy", "--fail-level=WARNING",
+        BLOG_URL="https://blog.example.org", ALLOWED_HOSTS="blog.example.org",
+    )  # fmt: skip
+    assert checked.returncode == 0, checked.stderr

@@ -1,0 +1,84 @@
+"""A real server: `manage.py serve` in a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from blogsite.environment import Environment
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers. `log` holds what it printed so far."""
+
+    url: str
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self) -> int:
+        """Ask it to end, as a supervisor does, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(START_SECONDS)
+
+
+def environment(data_dir: Path, **settings: str) -> dict[str, str]:
+    """The environment of a process with its own data folder, and no setting of the tests."""
+    known = {name.upper() for name in Environment.model_fields} | {"DJANGO_SETTINGS_MODULE"}
+    kept = {name: value for name, value in os.environ.items() if name not in known}
+    return {**kept, "BLOG_DATA_DIR": str(data_dir), **settings}
+
+
+def manage(data_dir: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    command = [sys.executable, "manage.py", *arguments]
+    env = environment(data_dir, **settings)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+
+@contextmanager
+def serving(data_dir: Path, *arguments: str, application: str | None = None, **settings: str) -> Iterator[Server]:
+    """Serve on a free port until the block ends. `application` is served by bare uvicorn instead of our command."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    if application is None:
+        command = [sys.executable, "manage.py", "serve", "--port", str(port), *arguments]
+    else:
+        command = [sys.executable, "-m", "uvicorn", application, "--port", str(port), "--lifespan", "auto"]
+    log = data_dir / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment(data_dir, **settings), stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        server = Server(f"http://127.0.0.1:{port}", port, process, log)
+        _wait_until_it_answers(server)
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_until_it_answers(server: Server) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            httpx.get(f"{server.url}/api/v1/openapi.json")
+        except httpx.TransportError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"The server did not start:\n{server.log.read_text()}")

@@ -1,0 +1,106 @@
+"""The admin site and the API's documentation, in a real browser against a real server."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, Route, sync_playwright
+
+from tests.server import Server, manage, serving
+
+CHROMIUM = shutil.which("chromium")
+PASSWORD = "quiet-river-lantern"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("browser")
+    assert manage(folder, "migrate", "-v0").returncode == 0
+    assert manage(folder, "seed", "--password", PASSWORD).returncode == 0
+    with serving(folder, "--no-migrate") as running:
+        yield running
+
+
+@pytest.fixture
+def page(server: Server) -> Iterator[Page]:
+    """A page that may load nothing but what `server` serves, and whose console must stay silent."""
+    complaints: list[str] = []
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        tab = browser.new_page(base_url=server.url)
+        tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+
+        def refuse(route: Route) -> None:
+            complaints.append(f"asked for {route.request.url}")
+            route.abort()
+
+        tab.route(re.compile(rf"^(?!{server.url}/|data:)"), refuse)
+        yield tab
+        browser.close()
+    assert complaints == []
+
+
+def log_in(page: Page, username: str) -> None:
+    page.goto("/admin/")
+    page.fill("#id_username", username)
+    page.fill("#id_password", PASSWORD)
+    page.click("input[type=submit]")
+
+
+def save(page: Page) -> None:
+    with page.expect_navigation():
+        page.click("text=Save and continue editing")
+
+
+def test_an_author_writes_and_publishes_a_post(page: Page) -> None:
+    log_in(page, "author")
+    page.goto("/admin/posts/post/")
+    page.click("text=Add post")
+    page.fill("#id_title", "Written by hand")
+    page.fill("#id_content", "In a *browser*.")
+    page.fill("#id_tags", "Hands, browsers , hands")
+    page.check("#id_published")
+    save(page)
+    assert page.input_value("#id_slug") == "written-by-hand"
+    assert page.input_value("#id_tags") == "hands, browsers"
+    read = page.request.get("/api/v1/posts/by-slug/written-by-hand").json()
+    assert (read["status"], read["content_html"]) == ("published", "<p>In a <em>browser</em>.</p>\n")
+
+
+def test_what_was_typed_stays_when_the_slug_is_taken(page: Page) -> None:
+    log_in(page, "author")
+    page.goto("/admin/posts/post/add/")
+    page.fill("#id_title", "Another welcome")
+    page.fill("#id_slug", "welcome")
+    page.fill("#id_content", "A long text that must not be lost.")
+    save(page)
+    assert "already exists" in page.inner_text(".errorlist") or "taken" in page.inner_text(".errorlist")
+    assert page.input_value("#id_content") == "A long text that must not be lost."
+
+
+def test_a_reader_is_not_let_in(page: Page) -> None:
+    log_in(page, "reader")
+    assert "correct username and password for a staff account" in page.inner_text(".errornote")
+
+
+def test_an_admin_finds_users(page: Page) -> None:
+    log_in(page, "admin")
+    page.goto("/admin/accounts/user/?q=ines")
+    assert page.inner_text("#result_list tbody").split()[0] == "author"
+
+
+def test_the_documentation_works_with_nothing_from_elsewhere(page: Page, tmp_path: Path) -> None:
+    page.goto("/api/v1/docs")
+    page.wait_for_selector("text=List posts")
+    page.click("text=List posts")
+    page.click("text=Try it out")
+    page.click("text=Execute")
+    page.wait_for_selector(".live-responses-table .response-col_status:has-text('200')")
