@@ -1,20 +1,54 @@
-"""The way of a request: the ASGI layers, from the outermost to Django."""
+"""The way of a request: read it from the bottom, where a request comes in, to the top."""
 
 import os
 
 from django.core.asgi import get_asgi_application
 
-from blogsite.serving import App
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "blogsite.settings")
 django = get_asgi_application()
 
-from django.conf import settings  # noqa: E402 - the settings and the layers need Django to be set up
+# What follows needs Django to be set up.
+from django.conf import settings  # noqa: E402
 
-from blogsite.serving.body_limit import BodyLimit  # noqa: E402
-from blogsite.serving.request_id import RequestId  # noqa: E402
+from blogsite.serving import App, Receive, Scope, Send  # noqa: E402
+from blogsite.serving.api_handler import APIHandler  # noqa: E402
+from blogsite.serving.database_threads import DatabaseThreads  # noqa: E402
+from blogsite.serving.edge import Edge  # noqa: E402
+from blogsite.serving.lifespan import Lifespan, Resource  # noqa: E402
+from blogsite.serving.limits import Limits  # noqa: E402
+from blogsite.serving.response_cache import ResponseCache, database_clock  # noqa: E402
 from blogsite.serving.static_files import static_files  # noqa: E402
+from posts.models import NEXT_PUBLICATION  # noqa: E402
 
-application: App = static_files(django)
-application = BodyLimit(application, max_bytes=settings.MAX_BODY_BYTES, timeout=settings.BODY_TIMEOUT)
-application = RequestId(application)
+api = APIHandler()
+pages = static_files(django)
+
+
+async def handlers(scope: Scope, receive: Receive, send: Send) -> None:
+    """The API's own handler for the API; Django's, with all middleware, for its documentation and the admin site."""
+    is_api = scope["path"].startswith("/api/") and not scope["path"].endswith("/docs")
+    await (api if is_api else pages)(scope, receive, send)
+
+
+threads = DatabaseThreads(
+    handlers,
+    threads=settings.DATABASE_THREADS,
+    single_writer=settings.ON_SQLITE,
+    timeout=settings.DATABASE_TIMEOUT,
+)
+application: App = threads
+resources: list[Resource] = [threads.lifetime]
+if settings.RESPONSE_CACHE_BYTES:
+    clock = database_clock(next_change=NEXT_PUBLICATION)
+    resources.append(clock.lifetime)
+    application = ResponseCache(
+        application, clock=clock, max_bytes=settings.RESPONSE_CACHE_BYTES, paths=("/api/", "/feeds/")
+    )
+application = Limits(application, routes=settings.BODY_LIMITS, timeout=settings.BODY_TIMEOUT)
+application = Edge(
+    application,
+    allowed_hosts=settings.ALLOWED_HOSTS,
+    cors_origins=settings.CORS_ALLOWED_ORIGINS,
+    hsts_seconds=settings.SECURE_HSTS_SECONDS,
+)
+application = Lifespan(application, resources)

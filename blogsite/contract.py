@@ -63,7 +63,7 @@ class BlogAPI(NinjaAPI):
             response["ETag"] = f'"{digest}"' if version is None else f'"{version}-{digest}"'
         anonymous = getattr(getattr(request, "auth", None), "is_anonymous", False)
         response["Cache-Control"] = PUBLIC if anonymous and request.method in ("GET", "HEAD") else PRIVATE
-        patch_vary_headers(response, ["Authorization"])
+        patch_vary_headers(response, ["Authorization", "Accept-Encoding"])
         if request.method in ("GET", "HEAD"):
             return get_conditional_response(request, etag=response["ETag"], response=response) or response
         return response

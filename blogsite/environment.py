@@ -55,6 +55,15 @@ class Environment(BaseSettings):
     blog_body_timeout: float = Field(
         default=30, gt=0, description="Longest time for a request body to arrive, in seconds; a slower one is 408."
     )
+    blog_response_cache_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=0, description="Memory for stored answers, in bytes and each worker; 0 for none."
+    )
+    blog_database_threads: int = Field(
+        default=2, ge=1, le=64, description="Threads that read the database, in each worker."
+    )
+    cors_allowed_origins: CommaSeparated = Field(
+        default=[], description="Origins whose pages may call the API from a browser; `*` for any."
+    )
     forwarded_allow_ips: CommaSeparated = Field(
         default=[], description="Addresses of proxies whose `X-Forwarded-*` headers count; empty for none."
     )

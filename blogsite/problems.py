@@ -11,6 +11,7 @@ from django.core import exceptions
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
+from django.urls import Resolver404
 from django.views import defaults
 
 from blogsite import errors
@@ -38,6 +39,8 @@ def translate(exc: Exception) -> BlogError:
             return errors.Unauthenticated()
         case ninja.errors.HttpError(status_code=400):
             return errors.Malformed("The body is not JSON that can be read.")
+        case Resolver404():
+            return errors.NotFound("There is nothing at this address.")
         case Http404() | exceptions.ObjectDoesNotExist():
             return errors.NotFound()
         case exceptions.PermissionDenied():
@@ -98,7 +101,7 @@ def respond(request: HttpRequest, exc: Exception | type[Exception]) -> HttpRespo
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's `handler404`."""
     if request.path.startswith("/api/"):
-        return respond(request, errors.NotFound("There is nothing at this address."))
+        return respond(request, exception)
     return defaults.page_not_found(request, exception)
 
 

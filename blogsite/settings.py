@@ -20,6 +20,8 @@ DEBUG = env.debug
 ALLOWED_HOSTS = env.allowed_hosts
 BLOG_URL = env.blog_url
 BLOG_REGISTRATION_OPEN = env.blog_registration == "open"
+CORS_ALLOWED_ORIGINS = env.cors_allowed_origins
+RESPONSE_CACHE_BYTES = env.blog_response_cache_bytes
 FORWARDED_ALLOW_IPS = env.forwarded_allow_ips
 ROOT_URLCONF = "blogsite.urls"
 APPEND_SLASH = True
@@ -66,6 +68,7 @@ TEMPLATES = [
 # The database: one SQLite file, or what DATABASE_URL names.
 DATA_DIR = env.blog_data_dir.absolute()
 DATABASES = {"default": dj_database_url.parse(env.database_url or f"sqlite:///{DATA_DIR / 'blog.sqlite3'}")}
+DATABASES["default"]["CONN_MAX_AGE"] = None  # connections live as long as their threads
 ON_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if ON_SQLITE:
     DATA_DIR.mkdir(parents=True, exist_ok=True)
@@ -80,9 +83,14 @@ if ON_SQLITE:
         "PRAGMA journal_size_limit=67108864",
     }
 else:
-    # Idle connections are kept by psycopg's pool. A statement that runs longer than 15 seconds is ended.
+    # Connections are kept by psycopg's pool, and looked at before each lease: a server that was restarted costs nobody
+    # an error. A statement that runs longer than 15 seconds is ended.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] = {"pool": True, "options": "-c statement_timeout=15000 -c lock_timeout=5000"}
+# Threads that talk to the database, each with its own connection; on SQLite one more is the writer's.
+DATABASE_THREADS = env.blog_database_threads
+DATABASE_TIMEOUT = 5
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Secrets.
@@ -130,10 +138,10 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 
-# Request bodies are bounded before Django sees them, by the same number.
-MAX_BODY_BYTES = env.blog_max_body_bytes
+# Request bodies are bounded before Django sees them: the beginning of a path, and its limit in bytes.
+BODY_LIMITS = [("/api/v1/auth/", 64 * 1024), ("", env.blog_max_body_bytes)]
 BODY_TIMEOUT = env.blog_body_timeout
-DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.blog_max_body_bytes
 
 # Texts, times and files.
 LANGUAGE_CODE = "en"

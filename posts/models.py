@@ -29,6 +29,10 @@ SUMMARY = (
 CONTENT = ("content", "content_html")
 
 
+NEXT_PUBLICATION = "SELECT MIN(published_at) FROM posts_post WHERE published AND published_at > %s"
+"""SQL of the next moment at which a scheduled post becomes public; on SQLite and on PostgreSQL."""
+
+
 class PostStatus(models.TextChoices):
     """What a post is, by `published` and the clock."""
 

@@ -1,4 +1,5 @@
-"""The triggers by which the database keeps the index of tags (`PostTag`), the same on both engines.
+"""The triggers by which the database keeps the index of tags (`PostTag`), the same on both engines, and on PostgreSQL
+tells of changes.
 
 They fire for whatever writes a post: a service, `bulk_create`, the `sqlite3` shell. Django remakes a table on SQLite
 when a migration changes it, and drops its triggers without a word, so they are installed again after every migration.
@@ -50,6 +51,14 @@ _POSTGRESQL = [
        FOR EACH ROW EXECUTE FUNCTION posts_post_index_tags()""",
 ]
 
+# A commit that may change a public answer tells the servers' response caches (`PostgreSQLClock`).
+_NOTIFYING_TABLES = ("posts_post", "accounts_user")
+_NOTIFY = """CREATE OR REPLACE FUNCTION blogsite_notify() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN
+         PERFORM pg_notify('blogsite_changed', '');
+         RETURN NULL;
+       END $$"""
+
 _NAMES = ("posts_post_tags_insert", "posts_post_tags_update", "posts_post_tags_delete")
 
 
@@ -64,3 +73,12 @@ def install(using: str = "default", **signal: Any) -> None:
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}" + ("" if on_sqlite else " ON posts_post"))
         for statement in _SQLITE if on_sqlite else _POSTGRESQL:
             cursor.execute(statement)
+        if on_sqlite:
+            return
+        cursor.execute(_NOTIFY)
+        for table in _NOTIFYING_TABLES:
+            cursor.execute(f"DROP TRIGGER IF EXISTS blogsite_notify ON {table}")
+            cursor.execute(
+                f"CREATE TRIGGER blogsite_notify AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION blogsite_notify()"
+            )

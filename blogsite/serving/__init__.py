@@ -3,9 +3,32 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from blogsite import problems
+from blogsite.errors import BlogError
+
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application: https://asgi.readthedocs.io/en/stable/specs/www.html."""
+
+Headers = list[tuple[bytes, bytes]]
+
+REQUEST_ID = b"x-request-id"
+
+
+async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -> None:
+    """Send a whole answer."""
+    headers = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def refuse(scope: Scope, send: Send, error: BlogError, *, close: bool = False) -> None:
+    """Send the problem that `error` is; `close` ends the connection, where the request was not read to its end."""
+    request_id = dict(scope["headers"]).get(REQUEST_ID, b"").decode("ascii", "replace")
+    headers = [(name.lower().encode(), value.encode()) for name, value in problems.headers(error).items()]
+    if close:
+        headers.append((b"connection", b"close"))
+    await answer(send, error.status, headers, problems.body(error, request_id))

@@ -41,7 +41,7 @@ class Command(BaseCommand):
             host=host,
             port=port,
             workers=workers,
-            lifespan="off",
+            lifespan="on",
             access_log=False,
             server_header=False,
             # uvicorn believes forwarded headers from 127.0.0.1 unless told otherwise, so any local client could lie.

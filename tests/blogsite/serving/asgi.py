@@ -37,6 +37,11 @@ def scope_of(method: str = "GET", path: str = "/", headers: Iterable[tuple[str, 
 
 def ask(app: App, scope: Scope, messages: Iterable[Message] = ()) -> Answer:
     """Call `app` once. `messages` is what it receives; behind the last one the client has gone."""
+    return async_to_sync(ask_async)(app, scope, messages)
+
+
+async def ask_async(app: App, scope: Scope, messages: Iterable[Message] = ()) -> Answer:
+    """As `ask`, on a loop that runs already."""
     waiting = iter(messages)
     answer = Answer()
 
@@ -50,7 +55,7 @@ def ask(app: App, scope: Scope, messages: Iterable[Message] = ()) -> Answer:
         else:
             answer.body += message.get("body", b"")
 
-    async_to_sync(app)(scope, receive, send)
+    await app(scope, receive, send)
     return answer
 
 

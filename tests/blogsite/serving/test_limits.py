@@ -9,7 +9,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from blogsite.serving import Message, Receive, Scope, Send
-from blogsite.serving.body_limit import MAX_DRAINED, BodyLimit
+from blogsite.serving.limits import MAX_DRAINED, Limits
 from tests.blogsite.serving.asgi import ask, echo, scope_of
 from tests.server import serving
 
@@ -23,8 +23,8 @@ def body(*chunks: bytes) -> list[Message]:
     ]
 
 
-def limited(timeout: float = 5) -> BodyLimit:
-    return BodyLimit(echo, max_bytes=LIMIT, timeout=timeout)
+def limited(timeout: float = 5) -> Limits:
+    return Limits(echo, routes=[("/small/", LIMIT // 2), ("", LIMIT)], timeout=timeout)
 
 
 def with_length(length: int, **headers: str) -> Scope:
@@ -38,6 +38,18 @@ def chunked() -> Scope:
 def test_a_body_within_the_limit_arrives_whole() -> None:
     assert ask(limited(), with_length(10), body(b"01234", b"56789")).body == b"0123456789"
     assert ask(limited(), chunked(), body(b"01234", b"", b"56789")).body == b"0123456789"
+
+
+def test_a_route_may_have_a_limit_of_its_own() -> None:
+    scope = scope_of("POST", "/small/thing", headers=[("Content-Length", "6")])
+    assert ask(limited(), scope, body(b"012345")).status == 413
+    assert ask(limited(), with_length(6), body(b"012345")).status == 200
+
+
+def test_an_upload_must_say_its_length() -> None:
+    headers = [("Transfer-Encoding", "chunked"), ("Content-Type", "multipart/form-data; boundary=x")]
+    answer = ask(limited(), scope_of("POST", headers=headers), body(b"x"))
+    assert (answer.status, json.loads(answer.body)["code"]) == (411, "length_required")
 
 
 def test_a_request_without_a_body_is_passed_on_unread() -> None:
@@ -94,7 +106,7 @@ def test_other_scopes_pass_by() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(scope["type"])
 
-    ask(BodyLimit(app, max_bytes=LIMIT, timeout=1), {"type": "lifespan"})
+    ask(Limits(app, routes=[], timeout=1), {"type": "lifespan"})
     assert seen == ["lifespan"]
 
 

@@ -1,0 +1,77 @@
+"""A request body is read here, whole, within a length and a time, before anything else sees the request."""
+
+import asyncio
+from collections.abc import Sequence
+
+from blogsite.errors import BlogError, BodyTooSlow, LengthRequired, TooLarge
+from blogsite.serving import App, Message, Receive, Scope, Send, refuse
+
+MAX_DRAINED = 64 * 1024 * 1024
+
+
+class Limits:
+    """Answers 413 to a body that is too long, and 408 to one that takes longer than `timeout` seconds.
+
+    `routes` are pairs of the beginning of a path and its limit in bytes; the first that fits counts. A form with files
+    must say its length (411): without it, Django reads an empty form.
+
+    uvicorn has no limits, and Django writes a whole body to disk before it measures it. What is too long is read on
+    and thrown away, up to 64 MiB: a client that is cut off while it sends does not read the answer.
+    """
+
+    def __init__(self, app: App, *, routes: Sequence[tuple[str, int]], timeout: float) -> None:
+        self.app = app
+        self.routes = routes
+        self.timeout = timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        headers = dict(scope["headers"])
+        if b"content-length" not in headers and b"transfer-encoding" not in headers:
+            return await self.app(scope, receive, send)  # there is no body: RFC 9112, 6.3
+        max_bytes = next(limit for beginning, limit in self.routes if scope["path"].startswith(beginning))
+        try:
+            async with asyncio.timeout(self.timeout):
+                body = await _read(headers, receive, max_bytes)
+        except TimeoutError:
+            return await refuse(scope, send, BodyTooSlow(), close=True)
+        except BlogError as error:
+            return await refuse(scope, send, error, close=True)
+        if body is None:
+            return None  # the client has gone
+
+        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive_body() -> Message:
+            return unread.pop() if unread else await receive()
+
+        return await self.app(scope, receive_body, send)
+
+
+async def _read(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -> bytes | None:
+    """Return the body, or None if the client hangs up. Raises `TooLarge`, `LengthRequired`."""
+    if b"content-length" not in headers and headers.get(b"content-type", b"").startswith(b"multipart/"):
+        raise LengthRequired
+    too_large = TooLarge(f"The body may have {max_bytes} bytes.")
+    declared = int(headers.get(b"content-length", b"0"))
+    refused = declared > max_bytes
+    if refused and (declared > MAX_DRAINED or headers.get(b"expect", b"").lower() == b"100-continue"):
+        raise too_large
+    chunks: list[bytes] = []
+    received = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        received += len(message["body"])
+        more = message["more_body"]
+        refused = refused or received > max_bytes
+        if not refused:
+            chunks.append(message["body"])
+        elif received > MAX_DRAINED:
+            raise too_large
+    if refused:
+        raise too_large
+    return b"".join(chunks)

@@ -1,0 +1,126 @@
+"""A real server, and what goes wrong around it."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.server import Server, manage, serving
+
+pytestmark = pytest.mark.slow
+
+PASSWORD = "quiet-river-lantern"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    assert manage(tmp_path, "migrate", "-v0").returncode == 0
+    assert manage(tmp_path, "seed", "--password", PASSWORD).returncode == 0
+    with serving(tmp_path, "--no-migrate", BLOG_RESPONSE_CACHE_BYTES="0") as running:
+        yield running
+
+
+def log_in(server: Server) -> httpx.Client:
+    credentials = {"username": "author", "password": PASSWORD}
+    answer = httpx.post(f"{server.url}/api/v1/auth/login", json=credentials).json()
+    headers = {"Authorization": f"Bearer {answer['access_token']}"}
+    return httpx.Client(base_url=f"{server.url}/api/v1", headers=headers, timeout=30)
+
+
+def resources(server: Server) -> tuple[int, int]:
+    """The numbers of threads and of open files of the server."""
+    process = Path(f"/proc/{server.process.pid}")
+    return len(list((process / "task").iterdir())), len(list((process / "fd").iterdir()))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads and files in /proc")
+def test_a_thousand_clients_that_hang_up_leave_nothing_behind(server: Server) -> None:
+    requests = [
+        b"GET /api/v1/posts HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /api/v1/posts/1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b'Content-Length: 40\r\n\r\n{"username": "author", "password": "no"}',
+        b"POST /api/v1/posts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf",
+    ]
+
+    def hang_up(times: int) -> None:
+        for number in range(times):
+            with socket.create_connection(("127.0.0.1", server.port)) as client:
+                client.sendall(requests[number % len(requests)])
+                time.sleep(0.001 * (number % 4))
+
+    hang_up(50)
+    before = settled(server)
+    hang_up(1000)
+    threads, files = settled(server)
+    with log_in(server) as client:
+        assert client.get("/posts").status_code == 200
+        assert client.post("/posts", json={"title": "After", "content": ""}).status_code == 201
+    assert threads <= before[0] + 1
+    assert files <= before[1] + 3
+    assert "Traceback" not in server.log.read_text()
+
+
+def settled(server: Server) -> tuple[int, int]:
+    """The server's resources, once they do not shrink any more."""
+    httpx.get(f"{server.url}/api/v1/posts")
+    found = resources(server)
+    for _ in range(20):
+        time.sleep(0.25)
+        if (now := resources(server)) >= found:
+            break
+        found = now
+    return found
+
+
+def test_a_locked_database_is_told_within_its_deadline_and_reads_go_on(server: Server) -> None:
+    writes: list[httpx.Response] = []
+    with log_in(server) as client:
+        blocker = sqlite3.connect(server.log.parent / "blog.sqlite3", isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+
+        def write() -> None:
+            writes.append(client.post("/posts", json={"title": "Waits", "content": ""}))
+
+        threads = [threading.Thread(target=write) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+        assert client.get("/posts").status_code == 200
+        for thread in threads:
+            thread.join(timeout=14)
+        assert [write.status_code for write in writes] == [503, 503, 503]
+        assert {write.json()["code"] for write in writes} == {"database_locked"}
+        assert all(int(write.headers["Retry-After"]) > 0 for write in writes)
+        blocker.execute("ROLLBACK")
+        blocker.close()
+        assert client.post("/posts", json={"title": "Free", "content": ""}).status_code == 201
+
+
+def test_sigterm_lets_the_requests_that_run_come_to_their_end(server: Server) -> None:
+    long_text = "A *word* or `two`. " * 50_000
+    answers: list[httpx.Response] = []
+    with log_in(server) as client:
+        body = {"title": "Long", "content": long_text}
+        writing = threading.Thread(target=lambda: answers.append(client.post("/posts", json=body)))
+        writing.start()
+        time.sleep(0.3)
+        assert not answers
+        os.kill(server.process.pid, signal.SIGTERM)
+        writing.join(timeout=30)
+    assert [answer.status_code for answer in answers] == [201]
+    assert server.process.wait(30) in (0, -signal.SIGTERM)
+    stored = sqlite3.connect(server.log.parent / "blog.sqlite3").execute(
+        "SELECT count(*) FROM posts_post WHERE title = 'Long'"
+    )
+    assert stored.fetchone() == (1,)
+    assert json.loads(answers[0].text)["content"] == long_text
