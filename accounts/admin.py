@@ -67,4 +67,5 @@ class UserAdmin(ServiceAdmin[User], DjangoUserAdmin[User]):
         services.delete_user(user_id=obj.pk)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        self.for_each(request, queryset, lambda user: services.delete_user(user_id=user.pk), "deleted")
+        for user in queryset:
+            services.delete_user(user_id=user.pk)

@@ -63,9 +63,9 @@ async def get_me(request: UserRequest) -> AccountOut:
 
 
 @users.patch("/me", auth=USER, response=AccountOut, summary="Change one's own account")
-async def update_me(request: UserRequest, payload: ProfileUpdate) -> AccountOut:
+async def update_me(request: UserRequest, payload: ProfileUpdate | None = None) -> AccountOut:
     """What is absent stays."""
-    changes = payload.model_dump(exclude_unset=True)
+    changes = payload.model_dump(exclude_unset=True) if payload else {}
     user = await sync_to_async(services.update_user)(user_id=request.auth.pk, changes=changes)
     return AccountOut.model_validate(user)
 
@@ -84,9 +84,9 @@ async def get_user(request: UserRequest, user_id: Path[Id]) -> AccountOut:
 
 
 @users.patch("/{int:user_id}", response={200: AccountOut, **problems(403, 404, 409)}, summary="Change an account")
-async def update_user(request: UserRequest, user_id: Path[Id], payload: UserUpdate) -> AccountOut:
+async def update_user(request: UserRequest, user_id: Path[Id], payload: UserUpdate | None = None) -> AccountOut:
     """What is absent stays. The last active admin can be neither demoted nor deactivated."""
-    changes = payload.model_dump(exclude_unset=True)
+    changes = payload.model_dump(exclude_unset=True) if payload else {}
     return AccountOut.model_validate(await sync_to_async(services.update_user)(user_id=user_id, changes=changes))
 
 

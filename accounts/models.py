@@ -3,7 +3,7 @@
 from typing import Any, Self
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
-from django.core.validators import RegexValidator
+from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -42,6 +42,10 @@ class UserQuerySet(models.QuerySet["User"]):
         """Load what `AccountOut` shows: never a password's hash."""
         return self.defer("password", "last_login")
 
+    def writers(self) -> Self:
+        """Who may write posts."""
+        return self.active().exclude(role=Role.READER)
+
     def matching(self, *, role: str | None = None, is_active: bool | None = None, q: str | None = None) -> Self:
         """Users of a role, of a state, and with `q` in their name, full name or e-mail address; None asks nothing."""
         users = self
@@ -78,9 +82,12 @@ class User(AbstractBaseUser):
         validators=[RegexValidator(USERNAME_PATTERN, "Must be 3 to 30 of A-Z, a-z, 0-9, full stop, _ and -.")],
         help_text="3 to 30 of letters, digits, full stop, _ and -.",
     )
-    email = models.EmailField("e-mail address", max_length=254)
+    # In ASCII both engines agree on what differs only in the case of letters.
+    email = models.EmailField(
+        "e-mail address", max_length=254, validators=[RegexValidator(r"^[\x21-\x7e]*\Z", "Must be in ASCII.")]
+    )
     full_name = models.CharField(max_length=150, blank=True)
-    bio = models.TextField(blank=True)
+    bio = models.TextField(blank=True, validators=[MaxLengthValidator(2000)])
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.READER)
     is_active = models.BooleanField(
         "active", default=True, help_text="Who is not active cannot log in, and loses every session."

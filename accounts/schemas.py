@@ -84,7 +84,7 @@ class UserFilters(PageQuery):
     role: Role | None = None
     is_active: bool | None = None
     q: Annotated[str, Field(min_length=1, max_length=100), Storable] | None = Field(
-        default=None, description="Part of the name, the full name or the e-mail address."
+        default=None, description="Part of the name, the full name or the e-mail address, in any case of ASCII letters."
     )
 
 

@@ -92,8 +92,8 @@ def delete_user(*, user_id: int, reassign_to: int | None = None) -> None:
     if admins == [user_id]:
         raise LastAdmin
     if reassign_to is not None:
-        heir = User.objects.active().filter(pk=reassign_to).exclude(pk=user_id).first()
-        if heir is None or not heir.is_author:
+        heir = User.objects.with_account().writers().filter(pk=reassign_to).exclude(pk=user_id).first()
+        if heir is None:
             message = "Must be the id of another active user who may write"
             raise Invalid(errors=[FieldError("#/query/reassign_to", "reassign_to_invalid", message)])
         user.posts.update(author=heir)
@@ -103,7 +103,7 @@ def delete_user(*, user_id: int, reassign_to: int | None = None) -> None:
 
 
 def _locked(user_id: int) -> User:
-    user = User.objects.select_for_update().filter(pk=user_id).first()
+    user = User.objects.with_account().select_for_update().filter(pk=user_id).first()
     if user is None:
         raise NotFound("There is no such user.")
     return user

@@ -132,8 +132,10 @@ def _operational(exc: OperationalError) -> BlogError:
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:
     source, *path = error["loc"]
-    # In a body, the first step is the name of the endpoint's parameter.
-    path = path[1:] if source == "body" else [source, *path]
+    # The first step may be the name of the endpoint's parameter, which is no client's business.
+    named = source == "body" or (source == "query" and len(path) > 2)
+    path = path[1:] if named else path
+    path = path if source == "body" else [source, *path]
     return FieldError(pointer=pointer(path), code=error["type"], message=error["msg"])
 
 

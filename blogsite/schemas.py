@@ -1,5 +1,6 @@
 """What all schemas share: the bases of inputs and outputs, the annotated types, and the Problem."""
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 MAX_ID = 2**63 - 1
 
 
@@ -26,9 +28,10 @@ def _storable(value: str) -> str:
 
 def _moment(value: object) -> datetime:
     moment = None
-    with suppress(ValueError, TypeError):
-        moment = parse_datetime(value)  # type: ignore[arg-type] # anything: this is the check
-    if moment is None or moment.tzinfo is None:
+    if isinstance(value, str) and RFC3339.fullmatch(value):
+        with suppress(ValueError):
+            moment = parse_datetime(value.upper())
+    if moment is None:
         raise PydanticCustomError("datetime_rfc3339", "Must be a time as in RFC 3339, such as 2026-01-31T12:00:00Z")
     try:
         return moment.astimezone(UTC)

@@ -1,5 +1,6 @@
 """Posts in the admin site: authors see and change their own, editors and admins all."""
 
+import csv
 from typing import Any, cast
 
 import pydantic
@@ -18,16 +19,20 @@ from posts.schemas import PostCreate
 
 
 class TagsField(forms.CharField):
-    """Tags in one line, with commas between them."""
+    """Tags in one line, with commas between them. A tag that has a comma itself stands in double quotes."""
 
     def prepare_value(self, value: Any) -> Any:
-        return ", ".join(value) if isinstance(value, list) else value
+        return ", ".join(map(_quoted, value)) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
-        return [tag for tag in map(str.strip, (value or "").split(",")) if tag]
+        return [tag for tag in map(str.strip, next(csv.reader([value or ""], skipinitialspace=True))) if tag]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return bool(self.to_python(data) != (initial or []))
+
+
+def _quoted(tag: str) -> str:
+    return '"' + tag.replace('"', '""') + '"' if "," in tag or tag.startswith('"') else tag
 
 
 class PostForm(forms.ModelForm[Post]):
@@ -47,10 +52,13 @@ class PostForm(forms.ModelForm[Post]):
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        for name in ("content", "excerpt"):
+            if name in cleaned:
+                cleaned[name] = cleaned[name].replace("\r\n", "\n")  # as browsers send what was \n
         if cleaned.get("published") and "published_at" in cleaned:
             cleaned["published_at"] = cleaned["published_at"] or timezone.now()
         asked = {name: cleaned[name] for name in PostCreate.model_fields if name in cleaned}
-        asked["slug"] = cleaned.get("slug") or self.instance.slug or None
+        asked["slug"] = cleaned["slug"] = cleaned.get("slug") or self.instance.slug or None
         if asked.get("published_at"):
             asked["published_at"] = asked["published_at"].isoformat()
         try:
@@ -86,12 +94,10 @@ class PostAdmin(ServiceAdmin[Post]):
 
     form = PostForm
     list_display = ("short_title", "status", "author", "tag_list", "published_at", "updated_at")
-    list_filter = (StatusFilter, "author")
     list_select_related = ("author",)
     search_fields = ("title", "slug", "content")
     date_hierarchy = "published_at"
     ordering = ("-updated_at", "-pk")
-    autocomplete_fields = ("author",)
     readonly_fields = ("created_at", "updated_at", "version")
     actions = ("publish", "unpublish")
 
@@ -107,6 +113,15 @@ class PostAdmin(ServiceAdmin[Post]):
         posts = Post.objects.with_content()
         user = _actor(request)
         return posts if user.is_editor else posts.filter(author=user)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        authors = ("author", admin.RelatedOnlyFieldListFilter)
+        return (StatusFilter, authors) if _actor(request).is_editor else (StatusFilter,)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "author":
+            kwargs["queryset"] = User.objects.with_account().writers()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Post | None = None) -> Any:
         fields = [name for name in PostForm.Meta.fields if name != "author" or _actor(request).is_editor]

@@ -23,7 +23,7 @@ from posts.schemas import (
     PostSummary,
     PostUpdate,
     Publication,
-    Slug,
+    SlugAsked,
     TagFilters,
     TagName,
     TagOut,
@@ -63,7 +63,7 @@ async def create_post(request: UserRequest, response: HttpResponse, payload: Pos
 
 
 @posts.get("/by-slug/{slug}", auth=ANYBODY, response={200: PostOut, **problems(404)}, summary="Read a post by its slug")
-async def get_post_by_slug(request: ViewerRequest, slug: Path[Slug]) -> PostOut:
+async def get_post_by_slug(request: ViewerRequest, slug: Path[SlugAsked]) -> PostOut:
     return PostOut.model_validate(await Post.objects.visible_to(request.auth).with_content().aget(slug=slug))
 
 
@@ -73,9 +73,9 @@ async def get_post(request: ViewerRequest, post_id: Path[Id]) -> PostOut:
 
 
 @posts.patch("/{int:post_id}", auth=USER, response={200: PostOut, **problems(403, 404, 409)}, summary="Change a post")
-async def update_post(request: UserRequest, post_id: Path[Id], payload: PostUpdate) -> PostOut:
+async def update_post(request: UserRequest, post_id: Path[Id], payload: PostUpdate | None = None) -> PostOut:
     """A JSON merge patch: what is absent stays."""
-    changes = payload.model_dump(exclude_unset=True)
+    changes = payload.model_dump(exclude_unset=True) if payload else {}
     post = await sync_to_async(services.update_post)(actor=request.auth, post_id=post_id, changes=changes)
     return PostOut.model_validate(post)
 

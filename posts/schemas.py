@@ -31,7 +31,7 @@ def _slug(value: str) -> str:
 def _tag(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).casefold()).strip()
+    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", value).casefold()).split())
 
 
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Storable]
@@ -41,10 +41,11 @@ Slug = Annotated[
     Storable,
     AfterValidator(_slug),
 ]
+SlugAsked = Annotated[str, Field(max_length=slugs.MAX_LENGTH), Storable]
 Content = Annotated[str, Field(description="Markdown, up to 1 MiB in UTF-8."), Storable, AfterValidator(_content)]
 Excerpt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable]
 TagName = Annotated[str, Field(min_length=1, max_length=50), Storable, BeforeValidator(_tag)]
-"""A tag: trimmed, case-folded, in Unicode's composed form (NFC)."""
+"""A tag: trimmed, with single spaces, case-folded, in Unicode's composed form (NFC)."""
 TagNames = Annotated[list[TagName], Field(max_length=50), AfterValidator(unique)]
 Sort = Literal["-published_at", "published_at", "-updated_at", "title"]
 

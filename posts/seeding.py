@@ -50,21 +50,28 @@ def strangers() -> list[str]:
     return [username for username, email in users if (username, email) not in ours]
 
 
+def sample_users() -> dict[str, User]:
+    """The users of the sample blog that are there, by their names."""
+    users = User.objects.filter(email__in=[sample.email for sample in USERS]).order_by("username")
+    ours = {(sample.username, sample.email) for sample in USERS}
+    return {user.username: user for user in users if (user.username, user.email) in ours}
+
+
 @transaction.atomic
 def seed_users(*, password: str | None = None) -> dict[str, str]:
     """Make the sample users that are missing, and give all of them `password` if there is one.
 
-    Without it each new user gets a random one. Returns the passwords that were set, by username. A user of one of
-    these names who is not of the sample blog is left alone.
+    Without it each new user gets a random one. Returns the passwords that were set, by username.
+    Raises `UsernameTaken`, `EmailTaken` where somebody else has one of these names or addresses.
     """
-    known = {user.username: user for user in User.objects.filter(username__in=[user.username for user in USERS])}
+    known = sample_users()
     passwords: dict[str, str] = {}
     for sample in USERS:
         user = known.get(sample.username)
         if user is None:
             chosen = passwords[sample.username] = password or secrets.token_urlsafe(12)
             accounts.create_user(password_hash=make_password(chosen), email=sample.email, **asdict(sample))
-        elif password is not None and user.email == sample.email:
+        elif password is not None:
             passwords[sample.username] = password
             User.objects.filter(pk=user.pk).update(password=make_password(password))
     return passwords
@@ -73,10 +80,11 @@ def seed_users(*, password: str | None = None) -> dict[str, str]:
 def seed_posts() -> int:
     """Write the sample posts that are missing; the number of them is returned."""
     missing = [post for post in POSTS if not Post.objects.filter(title=post.title).exists()]
+    users = sample_users()
     now = timezone.now()
     for sample in missing:
         services.create_post(
-            actor=User.objects.get(username=sample.author),
+            actor=users[sample.author],
             title=sample.title,
             content=sample.content,
             tags=list(sample.tags),
@@ -92,8 +100,7 @@ def seed_many_posts(count: int) -> Iterator[int]:
     Yields, batch by batch, how many of them are done. The posts are the same each time: texts, authors and times come
     from a seeded generator, and the n-th was published n steps of five minutes before 2026.
     """
-    writers = list(User.objects.filter(username__in=[user.username for user in USERS]).order_by("username"))
-    writers = [user for user in writers if user.is_author]
+    writers = [user for user in sample_users().values() if user.is_author]
     bodies = [(body, render(body)) for body in _bodies()]
     numbers = iter(range(1, count + 1))
     while batch := list(islice(numbers, BATCH)):

@@ -1,10 +1,9 @@
 """The name of a post in addresses."""
 
+import re
 import secrets
 import unicodedata
 from collections.abc import Iterator
-
-from django.utils.text import slugify
 
 MAX_LENGTH = 100
 _SUFFIX_LENGTH = 7
@@ -16,7 +15,12 @@ def slug_from(title: str) -> str:
 
     A title without any of these (emoji alone, say) gives "post". Cut at a word where there is one.
     """
-    slug = unicodedata.normalize("NFC", slugify(title, allow_unicode=True))
+    # Letters (L), numbers (N) and the marks (M) that belong to letters; `\\w` would drop the marks of Hindi or Thai.
+    kept = (
+        char if char in "_-" or unicodedata.category(char)[0] in "LNM" else " " if char.isspace() else ""
+        for char in unicodedata.normalize("NFKC", title).lower()
+    )
+    slug = unicodedata.normalize("NFC", re.sub(r"[-\s]+", "-", "".join(kept)))
     if len(slug) > MAX_LENGTH:
         slug = slug[: MAX_LENGTH + 1].rpartition("-")[0] or slug[:MAX_LENGTH]
     return slug.strip("-_") or "post"

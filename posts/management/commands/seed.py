@@ -4,8 +4,10 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from tqdm import tqdm
 
+from blogsite.errors import BlogError
 from posts import seeding
 
 
@@ -33,8 +35,12 @@ class Command(BaseCommand):
             raise CommandError(
                 f"This blog has users that are not samples ({names}). Add --yes to seed it all the same."
             )
-        passwords = seeding.seed_users(password=password)
-        written = seeding.seed_posts()
+        try:
+            with transaction.atomic():
+                passwords = seeding.seed_users(password=password)
+                written = seeding.seed_posts()
+        except BlogError as error:
+            raise CommandError(f"A sample user cannot be made here: {error.detail}") from None
         if posts:
             with tqdm(total=posts, unit="post", disable=options["verbosity"] == 0) as bar:
                 for done in seeding.seed_many_posts(posts):

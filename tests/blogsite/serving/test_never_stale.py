@@ -173,7 +173,7 @@ def test_after_each_commit_the_next_read_shows_it(server: Server, token: str, pa
         orm_writer(server) as orm,
     ):
         api = APIWriter(api_client)
-        writers = cycle([api, orm, AdminWriter(browser, api)])
+        writers: Iterator[APIWriter | ORMWriter | AdminWriter] = cycle([api, orm, AdminWriter(browser, api)])
         for thread in readers.threads:
             thread.start()
         current: str | None = None

@@ -1,0 +1,277 @@
+"""Users in the admin site."""
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from accounts.models import User
+from tests.factories import PASSWORD, make_admin, make_author, make_draft, make_editor, make_user
+
+LIST = "/admin/accounts/user/"
+ADD = "/admin/accounts/user/add/"
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return make_admin(username="ada", email="ada@example.com")
+
+
+@pytest.fixture
+def pages(client: Client, admin: User) -> Client:
+    """The admin site, seen by an admin."""
+    client.force_login(admin)
+    return client
+
+
+def page(user: User, action: str = "change") -> str:
+    return f"{LIST}{user.pk}/{action}/"
+
+
+def form(user: User, **changes: Any) -> dict[str, Any]:
+    """What the browser sends for the page of a user, with changes; None takes a field out."""
+    fields = {
+        "username": user.username,
+        "email": user.email,
+        "full_name": user.full_name,
+        "bio": user.bio,
+        "role": user.role,
+        "is_active": "on" if user.is_active else None,
+        **changes,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def new_user(**changes: Any) -> dict[str, Any]:
+    fields = {"username": "ines", "email": "ines@example.com", "full_name": "Ines Moreau", "role": "author"}
+    return {**fields, "password1": PASSWORD, "password2": PASSWORD, **changes}
+
+
+def errors(response: Any) -> dict[str, list[str]]:
+    assert response.status_code == 200
+    return dict(response.context["adminform"].form.errors)
+
+
+def messages(response: Any) -> list[str]:
+    return [str(message) for message in response.context["messages"]]
+
+
+@pytest.mark.parametrize(
+    "login", ["ada", "ADA", "ada@example.com", "ADA@Example.com", "a.long.address.of.ada@example.com"]
+)
+def test_staff_log_in_by_name_or_address_in_any_case_of_letters(client: Client, db: None, login: str) -> None:
+    make_author(username="ada", email=login if "long" in login else "ada@example.com", password=PASSWORD)
+    response = client.post("/admin/login/", {"username": login, "password": PASSWORD})
+    assert response.status_code == 302
+    assert client.get("/admin/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "user",
+    [{}, {"role": "author", "is_active": False}, {"role": "admin", "is_active": False}],
+    ids=["reader", "inactive author", "inactive admin"],
+)
+def test_readers_and_the_inactive_are_not_let_in(client: Client, db: None, user: dict[str, Any]) -> None:
+    make_user(username="ines", password=PASSWORD, **user)
+    assert client.post("/admin/login/", {"username": "ines", "password": PASSWORD}).status_code == 200
+    assert client.get("/admin/").status_code == 302
+    client.force_login(make_user())
+    for path in ("/admin/", LIST, ADD, "/admin/posts/post/"):
+        assert client.get(path).status_code == 302
+
+
+def test_a_wrong_password_lets_nobody_in(client: Client, admin: User) -> None:
+    assert client.post("/admin/login/", {"username": "ada", "password": "wrong"}).status_code == 200
+    assert client.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize("path", [LIST, ADD, "change", "password", "delete", "history"])
+def test_users_are_for_admins(client: Client, admin: User, path: str) -> None:
+    for staff in (make_author(), make_editor()):
+        client.force_login(staff)
+        assert client.get(path if path.startswith("/") else page(staff, path)).status_code == 403
+        assert (
+            client.post(path if path.startswith("/") else page(staff, path), form(staff, role="admin")).status_code
+            == 403
+        )
+        staff.refresh_from_db()
+        assert not staff.is_admin
+
+
+def test_a_demoted_admin_is_stopped_on_the_next_page(pages: Client, admin: User) -> None:
+    make_admin()
+    assert pages.get(LIST).status_code == 200
+    User.objects.filter(pk=admin.pk).update(role="editor")
+    assert pages.get(LIST).status_code == 403
+    User.objects.filter(pk=admin.pk).update(is_active=False)
+    assert pages.get("/admin/").status_code == 302
+
+
+def test_an_admin_finds_users(pages: Client) -> None:
+    make_user(username="ines", full_name="I. Moreau")
+    make_user(username="tomas", is_active=False)
+    assert pages.get(LIST).status_code == 200
+    for query in ({"q": "MOREAU"}, {"role__exact": "reader", "is_active__exact": "1"}):
+        found = pages.get(LIST, query).context["cl"].queryset
+        assert [user.username for user in found] == ["ines"]
+
+
+def test_an_admin_makes_a_user(pages: Client) -> None:
+    assert pages.get(ADD).status_code == 200
+    response = pages.post(ADD, new_user())
+    ines = User.objects.get(username="ines")
+    assert response["Location"] == page(ines)
+    assert (ines.email, ines.full_name, ines.role, ines.is_active) == (
+        "ines@example.com",
+        "Ines Moreau",
+        "author",
+        True,
+    )
+    assert ines.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert ines.check_password(PASSWORD)
+    assert LogEntry.objects.get().object_id == str(ines.pk)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"username": "ADA"}, "username"),
+        ({"email": "ADA@example.com"}, "__all__"),
+        ({"username": "a b"}, "username"),
+        ({"username": "ab"}, "username"),
+        ({"username": "ines@example.com"}, "username"),
+        ({"username": "ïnès"}, "username"),
+        ({"username": ""}, "username"),
+        ({"email": "x"}, "email"),
+        ({"role": "owner"}, "role"),
+        ({"password2": "another-river-lantern"}, "password2"),
+        ({"password1": "password123", "password2": "password123"}, "password2"),
+        ({"password1": "", "password2": ""}, "password1"),
+    ],
+)
+def test_a_bad_new_user_is_shown_on_the_form_with_what_was_typed(pages: Client, changes: Any, field: str) -> None:
+    response = pages.post(ADD, new_user(full_name="As typed", **changes))
+    assert field in errors(response)
+    assert 'value="As typed"' in response.content.decode()
+    assert PASSWORD not in response.content.decode()
+    assert User.objects.count() == 1
+
+
+@pytest.mark.parametrize("changes", [{"email": "ines@exämple.com"}, {"bio": "b" * 2001}])
+def test_the_admin_site_is_as_strict_as_the_api(pages: Client, changes: dict[str, str]) -> None:
+    reader = make_user()
+    assert set(errors(pages.post(page(reader), form(reader, **changes)))) == set(changes)
+
+
+def test_an_admin_changes_a_user(pages: Client) -> None:
+    reader = make_user(full_name="Before", password=PASSWORD)
+    changes = {"username": "ines", "email": "ines@example.com", "full_name": "After", "bio": "Bakes.", "role": "editor"}
+    response = pages.post(page(reader), form(reader, **changes))
+    assert response["Location"] == LIST
+    reader.refresh_from_db()
+    assert {name: getattr(reader, name) for name in changes} == changes
+    assert (reader.is_active, reader.check_password(PASSWORD)) == (True, True)
+
+
+def test_an_admin_deactivates_a_user(pages: Client) -> None:
+    reader = make_user()
+    pages.post(page(reader), form(reader, is_active=None))
+    reader.refresh_from_db()
+    assert not reader.is_active
+
+
+@pytest.mark.parametrize(("field", "value"), [("username", "ADA"), ("email", "Ada@Example.com")])
+def test_a_taken_name_or_address_is_shown_on_the_form(pages: Client, field: str, value: str) -> None:
+    reader = make_user(full_name="Before")
+    response = pages.post(page(reader), form(reader, full_name="As typed", **{field: value}))
+    assert "taken" in str(errors(response))
+    assert 'value="As typed"' in response.content.decode()
+    reader.refresh_from_db()
+    assert reader.full_name == "Before"
+
+
+@pytest.mark.parametrize("changes", [{"role": "editor"}, {"is_active": None}])
+def test_the_last_admin_is_refused_on_the_form_with_what_was_typed(
+    pages: Client, admin: User, changes: dict[str, Any]
+) -> None:
+    make_admin(is_active=False)
+    response = pages.post(page(admin), form(admin, full_name="As typed", **changes))
+    assert "last active admin" in str(errors(response)["__all__"])
+    assert 'value="As typed"' in response.content.decode()
+    admin.refresh_from_db()
+    assert (admin.role, admin.is_active, admin.full_name) == ("admin", True, "")
+    assert not LogEntry.objects.exists()
+
+
+def test_no_page_of_a_user_shows_the_hash(pages: Client) -> None:
+    reader = make_user(password=PASSWORD)
+    for path in (LIST, page(reader), page(reader, "password"), page(reader, "history"), page(reader, "delete")):
+        response = pages.get(path)
+        assert response.status_code == 200
+        assert "argon2" not in response.content.decode()
+        assert reader.password.rpartition("$")[2] not in response.content.decode()
+
+
+def test_the_page_of_a_user_leads_to_a_new_password(pages: Client) -> None:
+    reader = make_user(password=PASSWORD)
+    assert page(reader, "password") in pages.get(page(reader)).content.decode()
+    passwords = {"password1": "another-river-lantern", "password2": "another-river-lantern", "usable_password": "true"}
+    assert pages.post(page(reader, "password"), passwords).status_code == 302
+    reader.refresh_from_db()
+    assert reader.check_password("another-river-lantern")
+    assert reader.password.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_a_weak_new_password_is_refused(pages: Client) -> None:
+    reader = make_user(password=PASSWORD)
+    passwords = {"password1": "password123", "password2": "password123", "usable_password": "true"}
+    assert pages.post(page(reader, "password"), passwords).status_code == 200
+    reader.refresh_from_db()
+    assert reader.check_password(PASSWORD)
+
+
+def test_an_admin_deletes_a_user(pages: Client) -> None:
+    reader = make_user()
+    assert pages.get(page(reader, "delete")).status_code == 200
+    assert pages.post(page(reader, "delete"), {"post": "yes"})["Location"] == LIST
+    assert not User.objects.filter(pk=reader.pk).exists()
+
+
+def test_a_user_with_posts_is_not_deleted(pages: Client) -> None:
+    author = make_author()
+    draft = make_draft(author=author, title="In the way")
+    response = pages.post(page(author, "delete"), {"post": "yes"}, follow=True)
+    assert "In the way" in response.content.decode()
+    draft.refresh_from_db()
+    assert draft.author == author
+
+
+def test_the_last_admin_is_not_deleted(pages: Client, admin: User) -> None:
+    response = pages.post(page(admin, "delete"), {"post": "yes"}, follow=True)
+    assert messages(response) == ["The last active admin must remain."]
+    assert User.objects.filter(pk=admin.pk).exists()
+    assert not LogEntry.objects.exists()
+
+
+def delete_chosen(pages: Client, *users: User) -> Any:
+    chosen = [user.pk for user in users]
+    return pages.post(LIST, {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}, follow=True)
+
+
+def test_the_chosen_users_are_deleted(pages: Client, admin: User) -> None:
+    delete_chosen(pages, make_user(), make_user())
+    assert User.objects.get() == admin
+
+
+def test_the_last_admin_among_the_chosen_users_keeps_all_of_them(pages: Client, admin: User) -> None:
+    reader = make_user()
+    response = delete_chosen(pages, reader, admin)
+    assert any("last active admin" in message for message in messages(response))
+    assert set(User.objects.all()) == {reader, admin}
+
+
+def test_a_refused_deletion_is_not_told_as_done(pages: Client, admin: User) -> None:
+    response = delete_chosen(pages, admin)
+    assert not any("Successfully" in message for message in messages(response))
+    assert not LogEntry.objects.exists()

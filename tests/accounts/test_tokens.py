@@ -1,0 +1,164 @@
+"""Access tokens: what is signed, and everything that is not one."""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+from django.conf import settings as configured
+
+from accounts import tokens
+from accounts.models import User
+from blogsite.errors import Unauthenticated
+
+USER = User(pk=7)
+OTHER_KEY = "another key, as long as a good one is, but not ours"
+
+
+@pytest.fixture
+def keys(settings: Any) -> Iterator[list[str]]:
+    """The signing keys, to change; the token module forgets the keys it read, before and after."""
+    settings.TOKEN_KEYS = keys = [*settings.TOKEN_KEYS]
+    tokens._keys.cache_clear()
+    yield keys
+    tokens._keys.cache_clear()
+
+
+def forge(*, key: str | None = None, algorithm: str = "HS256", header: Any = None, **claims: Any) -> str:
+    """A token as ours, but for what is given; a claim or header of None is left out."""
+    genuine = tokens.issue(USER)
+    parts = {**jwt.decode(genuine, options={"verify_signature": False}), **claims}
+    return jwt.encode(
+        {name: value for name, value in parts.items() if value is not None},
+        configured.TOKEN_KEYS[0] if key is None else key,
+        algorithm=algorithm,
+        headers={**jwt.get_unverified_header(genuine), **(header or {}), "alg": algorithm},
+    )
+
+
+def part(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def test_a_token_names_its_user() -> None:
+    assert tokens.verify(tokens.issue(USER)) == 7
+    assert tokens.verify(forge()) == 7
+
+
+def test_a_token_says_what_it_is_for_and_no_more() -> None:
+    token = tokens.issue(USER)
+    header, claims = jwt.get_unverified_header(token), jwt.decode(token, options={"verify_signature": False})
+    assert (header["typ"], header["alg"]) == ("at+jwt", "HS256")
+    assert set(claims) == {"iss", "aud", "sub", "iat", "exp", "jti"}
+    assert (claims["iss"], claims["aud"], claims["sub"]) == ("blogsite", "blogsite-api", "7")
+    assert claims["exp"] - claims["iat"] == 600
+    assert abs(claims["iat"] - time.time()) < 60
+
+
+def test_no_two_tokens_are_alike() -> None:
+    assert tokens.issue(USER) != tokens.issue(USER)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aud": "another-api"},
+        {"iss": "another"},
+        {"sub": "seven"},
+        {"sub": ""},
+        {"sub": 7},
+        {"iat": "yesterday"},
+        {"exp": "tomorrow"},
+        *({name: None} for name in ("iss", "aud", "sub", "iat", "exp", "jti")),
+        {"header": {"typ": "JWT"}},
+        {"header": {"typ": "rt+jwt"}},
+        {"header": {"typ": None}},
+        {"header": {"kid": "unknown"}},
+        {"key": OTHER_KEY},
+        {"algorithm": "HS384"},
+        {"algorithm": "none", "key": ""},
+    ],
+    ids=repr,
+)
+def test_a_token_that_differs_from_ours_in_one_thing_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens.verify(forge(**changes))
+
+
+def test_a_token_without_a_key_id_is_refused() -> None:
+    token = jwt.encode({"sub": "7"}, configured.TOKEN_KEYS[0], headers={"typ": "at+jwt"})
+    with pytest.raises(Unauthenticated):
+        tokens.verify(token)
+
+
+def test_an_expired_token_is_refused_and_says_so() -> None:
+    now = int(time.time())
+    with pytest.raises(Unauthenticated, match="expired"):
+        tokens.verify(forge(iat=now - 601, exp=now - 1))
+
+
+def test_the_lifetime_is_the_one_that_is_set(settings: Any) -> None:
+    settings.ACCESS_TOKEN_SECONDS = -1
+    with pytest.raises(Unauthenticated, match="expired"):
+        tokens.verify(tokens.issue(USER))
+
+
+def test_changed_claims_break_the_signature() -> None:
+    header, claims, signature = tokens.issue(USER).split(".")
+    changed = json.loads(base64.urlsafe_b64decode(claims + "==")) | {"sub": "1"}
+    with pytest.raises(Unauthenticated):
+        tokens.verify(f"{header}.{part(changed)}.{signature}")
+
+
+def test_a_cut_off_signature_is_refused() -> None:
+    with pytest.raises(Unauthenticated):
+        tokens.verify(tokens.issue(USER).rpartition(".")[0] + ".")
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "",
+        ".",
+        "..",
+        "not.a.token",
+        "é.ü.ß",
+        "\udcff.a.b",
+        "a" * 10_000,
+        f"{part([])}.{part({})}.x",
+        f"{part({'typ': 'at+jwt', 'alg': 'HS256', 'kid': []})}.{part({})}.x",
+        f"{part({'typ': 'at+jwt', 'alg': 'HS256', 'kid': None})}.{part({})}.x",
+        base64.urlsafe_b64encode(b"[" * 9_000).decode() + ".e30.x",
+    ],
+    ids=lambda text: ascii(text)[:30],
+)
+def test_garbage_is_refused(garbage: str) -> None:
+    with pytest.raises(Unauthenticated):
+        tokens.verify(garbage)
+
+
+def test_the_first_key_signs_and_all_keys_verify(keys: list[str]) -> None:
+    before = tokens.issue(USER)
+    keys.insert(0, OTHER_KEY)
+    tokens._keys.cache_clear()
+    after = tokens.issue(USER)
+    assert tokens.verify(before) == tokens.verify(after) == 7
+    jwt.decode(after, OTHER_KEY, algorithms=["HS256"], audience="blogsite-api")
+
+
+def test_a_key_that_was_taken_out_verifies_no_more(keys: list[str]) -> None:
+    before = tokens.issue(USER)
+    keys[:] = [OTHER_KEY]
+    tokens._keys.cache_clear()
+    with pytest.raises(Unauthenticated):
+        tokens.verify(before)
+
+
+def test_a_short_key_signs_nothing(keys: list[str]) -> None:
+    keys[:] = ["short"]
+    tokens._keys.cache_clear()
+    with pytest.raises(jwt.InvalidKeyError):
+        tokens.issue(USER)

@@ -1,0 +1,97 @@
+"""Reading one post: `GET /posts/{post_id}` and `/posts/by-slug/{slug}`."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from posts.models import Post
+from tests.client import Api, assert_problem
+from tests.factories import make_admin, make_author, make_draft, make_editor, make_post, make_scheduled, make_user
+
+
+def test_everybody_reads_a_public_post_by_id_and_by_slug(api: Api) -> None:
+    post = make_post(title="Été", content="Some *text*.", tags=["bread"])
+    by_id, by_slug = api.get(f"/posts/{post.pk}"), api.get("/posts/by-slug/été")
+    assert by_id.status_code == by_slug.status_code == 200
+    assert by_id.json() == by_slug.json()
+    answer = by_id.json()
+    assert (answer["id"], answer["slug"], answer["status"], answer["tags"]) == (post.pk, "été", "published", ["bread"])
+    assert (answer["content"], answer["content_html"]) == ("Some *text*.", "<p>Some <em>text</em>.</p>\n")
+    assert answer["published_at"].endswith("Z")
+    assert set(answer["author"]) == {"id", "username", "full_name"}
+    assert api.acting_as(make_user()).get(f"/posts/{post.pk}").json() == answer
+
+
+@pytest.mark.parametrize("make", [make_draft, make_scheduled])
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [("nobody", 404), ("reader", 404), ("stranger", 404), ("author", 200), ("editor", 200), ("admin", 200)],
+)
+def test_who_may_see_what_is_not_public(api: Api, make: Callable[..., Post], who: str, status: int) -> None:
+    author = make_author()
+    post = make(author=author)
+    users: dict[str, Callable[[], User]] = {
+        "reader": make_user,
+        "stranger": make_author,
+        "author": lambda: author,
+        "editor": make_editor,
+        "admin": make_admin,
+    }
+    viewers_api = api.acting_as(users[who]()) if who in users else api
+    for path in (f"/posts/{post.pk}", f"/posts/by-slug/{post.slug}"):
+        response = viewers_api.get(path)
+        if status == 404:
+            assert_problem(response, 404, "not_found")
+        else:
+            assert response.json()["id"] == post.pk
+
+
+def test_a_former_author_sees_their_drafts_no_more(api: Api) -> None:
+    author = make_author()
+    draft = make_draft(author=author)
+    User.objects.filter(pk=author.pk).update(role="reader")
+    assert_problem(api.acting_as(author).get(f"/posts/{draft.pk}"), 404, "not_found")
+
+
+def test_what_is_hidden_and_what_is_not_there_get_the_same_answer(api: Api) -> None:
+    draft = make_draft()
+    hidden, missing = api.get(f"/posts/{draft.pk}"), api.get(f"/posts/{2**63 - 1}")
+    assert (hidden.status_code, hidden.content) == (missing.status_code, missing.content)
+    hidden, missing = api.get(f"/posts/by-slug/{draft.slug}"), api.get("/posts/by-slug/nowhere")
+    assert (hidden.status_code, hidden.content) == (missing.status_code, missing.content)
+
+
+@pytest.mark.parametrize("post_id", [0, 2**63, 10**30])
+def test_an_id_that_no_row_can_have_is_refused(api: Api, post_id: int) -> None:
+    for method in ("GET", "HEAD"):
+        response = api.send(method, f"/posts/{post_id}")
+        assert response.status_code == 422
+    assert_problem(api.get(f"/posts/{post_id}"), 422, "validation_error", "#/path/post_id")
+
+
+@pytest.mark.parametrize("path", ["/posts/x", "/posts/-1", "/posts/1.0", f"/posts/{'9' * 5000}", "/posts/by-slug/"])
+def test_an_address_of_another_form_is_not_found(api: Api, path: str) -> None:
+    assert_problem(api.get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize("slug", ["Upper", "a%20b", "-", "%C3%A9"])
+def test_a_slug_that_no_post_can_have_is_not_found(api: Api, slug: str) -> None:
+    assert_problem(api.get(f"/posts/by-slug/{slug}"), 404, "not_found")
+
+
+@pytest.mark.parametrize("slug", ["s" * 101, "a%00b"])
+def test_what_is_no_text_or_too_long_is_refused(api: Api, slug: str) -> None:
+    assert_problem(api.get(f"/posts/by-slug/{slug}"), 422, "validation_error", "#/path/slug")
+
+
+@pytest.mark.parametrize("path", ["/posts/{post.pk}", "/posts/by-slug/{post.slug}"])
+def test_reading_a_post_costs_one_query_and_no_password(api: Api, path: str) -> None:
+    reader, post = make_user(), make_post(tags=[f"tag-{number}" for number in range(50)])
+    for viewers_api, cost in ((api, 1), (api.acting_as(reader), 2)):
+        with CaptureQueriesContext(connection) as queries:
+            assert viewers_api.get(path.format(post=post)).status_code == 200
+        assert len(queries) == cost
+        assert not any("password" in query["sql"] for query in queries)

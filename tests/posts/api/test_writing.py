@@ -1,0 +1,397 @@
+"""Writing posts: `POST /posts`, `PATCH` and `DELETE /posts/{post_id}`."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from accounts.models import User
+from posts.models import Post
+from tests.client import Api, assert_problem
+from tests.factories import make_admin, make_author, make_draft, make_editor, make_post, make_scheduled, make_user
+
+NEW = {"title": "Rye and time", "content": "Some *text*."}
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def author(db: None) -> User:
+    return make_author(username="ines", full_name="Ines Moreau")
+
+
+@pytest.fixture
+def authors_api(api: Api, author: User) -> Api:
+    return api.acting_as(author)
+
+
+def stored(post: Post) -> Any:
+    return Post.objects.filter(pk=post.pk).values().get()
+
+
+def is_about_now(text: str) -> bool:
+    moment = parse_datetime(text)
+    return moment is not None and abs(timezone.now() - moment) < timedelta(minutes=1)
+
+
+def test_a_new_post_is_answered_whole_with_its_address(authors_api: Api, author: User) -> None:
+    response = authors_api.post("/posts", {**NEW, "tags": ["bread"], "excerpt": " Slowly. "})
+    assert response.status_code == 201
+    post = Post.objects.get()
+    answer = authors_api.get(f"/posts/{post.pk}").json()
+    assert answer == response.json()
+    assert response["Location"] == f"http://testserver/api/v1/posts/{post.pk}"
+    assert is_about_now(answer.pop("created_at"))
+    assert is_about_now(answer.pop("updated_at"))
+    assert answer == {
+        "id": post.pk,
+        "title": "Rye and time",
+        "slug": "rye-and-time",
+        "excerpt": "Slowly.",
+        "tags": ["bread"],
+        "published": False,
+        "published_at": None,
+        "status": "draft",
+        "author": {"id": author.pk, "username": "ines", "full_name": "Ines Moreau"},
+        "cover_image": None,
+        "reading_minutes": 1,
+        "version": 1,
+        "highlight": None,
+        "content": "Some *text*.",
+        "content_html": "<p>Some <em>text</em>.</p>\n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "status"), [(make_user, 403), (make_author, 201), (make_editor, 201), (make_admin, 201)]
+)
+def test_authors_editors_and_admins_write(api: Api, make: Callable[[], User], status: int) -> None:
+    response = api.acting_as(make()).post("/posts", NEW)
+    assert response.status_code == status
+    assert Post.objects.count() == (status == 201)
+
+
+def test_nobody_known_writes_nothing(api: Api) -> None:
+    assert_problem(api.post("/posts", NEW), 401, "unauthenticated")
+    assert not Post.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "published_at"),
+    [
+        ({"published": True}, "published", "now"),
+        ({"published": True, "published_at": None}, "published", "now"),
+        ({"published": True, "published_at": "2020-01-01T00:00:00Z"}, "published", "2020-01-01T00:00:00Z"),
+        ({"published": True, "published_at": "2100-01-01T02:00:00+02:00"}, "scheduled", "2100-01-01T00:00:00Z"),
+        ({"published": False, "published_at": "2020-01-01T00:00:00Z"}, "draft", "2020-01-01T00:00:00Z"),
+        ({}, "draft", None),
+    ],
+)
+def test_a_post_may_be_published_as_it_is_made(
+    authors_api: Api, given: dict[str, Any], status: str, published_at: str | None
+) -> None:
+    answer = authors_api.post("/posts", {**NEW, **given}).json()
+    assert answer["status"] == status
+    if published_at == "now":
+        assert is_about_now(answer["published_at"])
+    else:
+        assert answer["published_at"] == published_at
+
+
+def test_equal_titles_get_slugs_of_their_own(authors_api: Api) -> None:
+    slugs = [
+        authors_api.post("/posts", {**NEW, "title": title}).json()["slug"] for title in ("Été", "été!", "🍞", "🥖")
+    ]
+    assert slugs == ["été", "été-2", "post", "post-2"]
+
+
+def test_a_slug_that_is_taken_is_a_conflict_and_stores_nothing(authors_api: Api, author: User) -> None:
+    make_post(slug="rye")
+    post = make_post(author=author, slug="oats", title="Before")
+    assert_problem(authors_api.post("/posts", {**NEW, "slug": "rye"}), 409, "slug_taken")
+    assert_problem(authors_api.patch(f"/posts/{post.pk}", {"title": "After", "slug": "rye"}), 409, "slug_taken")
+    assert (stored(post)["title"], stored(post)["slug"], stored(post)["version"]) == ("Before", "oats", 1)
+    assert Post.objects.count() == 2
+
+
+def test_a_hidden_posts_slug_is_taken_too(authors_api: Api) -> None:
+    make_draft(slug="secret")
+    assert_problem(authors_api.post("/posts", {**NEW, "slug": "secret"}), 409, "slug_taken")
+
+
+def test_a_post_may_keep_its_own_slug(authors_api: Api, author: User) -> None:
+    post = make_post(author=author, slug="rye")
+    answer = authors_api.patch(f"/posts/{post.pk}", {"slug": "rye", "title": "After"}).json()
+    assert (answer["slug"], answer["title"]) == ("rye", "After")
+
+
+@pytest.mark.parametrize(
+    ("sent", "tags"),
+    [
+        (["bread", "soup"], ["bread", "soup"]),
+        (["zebra", "apple"], ["zebra", "apple"]),
+        (["  Bread ", "BREAD", "bread"], ["bread"]),
+        (["b", "a", "B", "c", "A"], ["b", "a", "c"]),
+        (["Straße", "STRASSE"], ["strasse"]),
+        (["e\u0301te\u0301", "Été"], ["été"]),
+        (["\u00a0soup\n"], ["soup"]),
+        (["two words"], ["two words"]),
+        (["a" * 50], ["a" * 50]),
+        ([f"tag-{n}" for n in range(50)], [f"tag-{n}" for n in range(50)]),
+        ([], []),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_tags_are_normalised_and_keep_their_order(authors_api: Api, sent: list[str], tags: list[str]) -> None:
+    response = authors_api.post("/posts", {**NEW, "tags": sent})
+    assert response.json()["tags"] == tags
+    post_id = response.json()["id"]
+    assert authors_api.patch(f"/posts/{post_id}", {"tags": ["other"]}).json()["tags"] == ["other"]
+    assert authors_api.patch(f"/posts/{post_id}", {"tags": sent}).json()["tags"] == tags
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"title": "é" * 200},
+        {"slug": "é" * 100},
+        {"excerpt": "é" * 500},
+        {"content": "é" * (MIB // 2)},
+        {"content": ""},
+        {"excerpt": "x", "tags": ["パン", "🍞"]},
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_the_longest_values_are_stored_whole(authors_api: Api, field: dict[str, Any]) -> None:
+    response = authors_api.post("/posts", {**NEW, **field})
+    assert response.status_code == 201
+    assert {name: response.json()[name] for name in field} == field
+
+
+BAD_IN_BOTH: list[tuple[dict[str, Any], str]] = [
+    ({"title": ""}, "#/title"),
+    ({"title": " \n "}, "#/title"),
+    ({"title": "t" * 201}, "#/title"),
+    ({"title": "\x00"}, "#/title"),
+    ({"title": "\ud800"}, "#/title"),
+    ({"title": None}, "#/title"),
+    ({"title": 10**30}, "#/title"),
+    ({"title": ["T"]}, "#/title"),
+    ({"content": "é" * (MIB // 2) + "e"}, "#/content"),
+    ({"content": "a\x00b"}, "#/content"),
+    ({"content": "a\udfffb"}, "#/content"),
+    ({"content": None}, "#/content"),
+    ({"content": 1.5}, "#/content"),
+    ({"tags": None}, "#/tags"),
+    ({"tags": "bread"}, "#/tags"),
+    ({"tags": {"0": "bread"}}, "#/tags"),
+    ({"tags": ["x"] * 51}, "#/tags"),
+    ({"tags": ["good", "t" * 51]}, "#/tags/1"),
+    ({"tags": ["good", "", "  "]}, "#/tags/1 #/tags/2"),
+    ({"tags": ["\x00"]}, "#/tags/0"),
+    ({"tags": ["\ud800"]}, "#/tags/0"),
+    ({"tags": [None, 1, ["x"]]}, "#/tags/0 #/tags/1 #/tags/2"),
+    ({"slug": ""}, "#/slug"),
+    ({"slug": "Upper"}, "#/slug"),
+    ({"slug": "a b"}, "#/slug"),
+    ({"slug": "a--b"}, "#/slug"),
+    ({"slug": "-a"}, "#/slug"),
+    ({"slug": "../a"}, "#/slug"),
+    ({"slug": "e\u0301"}, "#/slug"),
+    ({"slug": "s" * 101}, "#/slug"),
+    ({"slug": "s\x00"}, "#/slug"),
+    ({"slug": "s\ud800"}, "#/slug"),
+    ({"slug": 7}, "#/slug"),
+    ({"excerpt": "e" * 501}, "#/excerpt"),
+    ({"excerpt": "\x00"}, "#/excerpt"),
+    ({"excerpt": "\ud800"}, "#/excerpt"),
+    ({"excerpt": False}, "#/excerpt"),
+    ({"published": None}, "#/published"),
+    ({"published": "true"}, "#/published"),
+    ({"published": 1}, "#/published"),
+    ({"published_at": "2026-01-01"}, "#/published_at"),
+    ({"published_at": "2026-01-01T12:00:00"}, "#/published_at"),
+    ({"published_at": "2026-02-30T12:00:00Z"}, "#/published_at"),
+    ({"published_at": "0001-01-01T00:00:00+10:00"}, "#/published_at"),
+    ({"published_at": "tomorrow"}, "#/published_at"),
+    ({"published_at": "\ud800"}, "#/published_at"),
+    ({"published_at": 1767225600}, "#/published_at"),
+    ({"published_at": 10**30}, "#/published_at"),
+    ({"published_at": {}}, "#/published_at"),
+    ({"author": 1}, "#/author"),
+    ({"author_id": 1}, "#/author_id"),
+    ({"role": "admin"}, "#/role"),
+    ({"is_staff": True}, "#/is_staff"),
+    ({"id": 1}, "#/id"),
+    ({"version": 10**30}, "#/version"),
+    ({"status": "published"}, "#/status"),
+    ({"created_at": "2020-01-01T00:00:00Z"}, "#/created_at"),
+    ({"content_html": "<script>"}, "#/content_html"),
+    ({"Title": "x"}, "#/Title"),
+    ({"a/b~c": 1}, "#/a~1b~0c"),
+]
+
+
+@pytest.mark.parametrize(("fields", "pointers"), BAD_IN_BOTH, ids=lambda value: ascii(value)[:40])
+def test_a_bad_field_is_named_and_nothing_is_stored(authors_api: Api, author: User, fields: Any, pointers: str) -> None:
+    response = authors_api.post("/posts", {**NEW, **fields})
+    assert_problem(response, 422, "validation_error", *pointers.split())
+    assert not Post.objects.exists()
+    post = make_post(author=author)
+    before = stored(post)
+    response = authors_api.patch(f"/posts/{post.pk}", {"tags": ["new"], "title": "After", **fields})
+    assert_problem(response, 422, "validation_error", *pointers.split())
+    assert stored(post) == before
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2026-01-01T12:00:00Z\x00",
+        "2026-01-01T12:00:00Z\x00<script>",
+        "20260101T120000Z",
+        "2026-W01-1T12:00:00Z",
+        "2026-1-1T2:00Z",
+        "２０２６-01-01T12:00:00Z",
+    ],
+    ids=ascii,
+)
+def test_a_time_is_as_in_rfc_3339(authors_api: Api, moment: str) -> None:
+    response = authors_api.post("/posts", {**NEW, "published_at": moment})
+    assert_problem(response, 422, "validation_error", "#/published_at")
+
+
+def test_every_bad_field_is_named_at_once(authors_api: Api) -> None:
+    response = authors_api.post("/posts", {"title": "", "slug": "A", "tags": [1], "author": 1})
+    assert_problem(response, 422, "validation_error", "#/title", "#/content", "#/slug", "#/tags/0", "#/author")
+
+
+@pytest.mark.parametrize("name", ["title", "content"])
+def test_a_post_has_a_title_and_a_content(authors_api: Api, name: str) -> None:
+    body = {key: value for key, value in NEW.items() if key != name}
+    assert_problem(authors_api.post("/posts", body), 422, "validation_error", f"#/{name}")
+
+
+def test_null_for_an_optional_field_of_a_new_post_is_its_absence(authors_api: Api) -> None:
+    answer = authors_api.post("/posts", {**NEW, "slug": None, "excerpt": None, "published_at": None}).json()
+    assert (answer["slug"], answer["excerpt"], answer["published_at"]) == ("rye-and-time", "Some text.", None)
+
+
+def test_a_patch_keeps_what_is_absent(authors_api: Api, author: User) -> None:
+    post = make_post(author=author, tags=["bread"], excerpt="Given.")
+    before = authors_api.get(f"/posts/{post.pk}").json()
+    after = authors_api.patch(f"/posts/{post.pk}", {"title": "After"}).json()
+    assert after["version"] == 2
+    assert after["updated_at"] > before["updated_at"]
+    for changed in ("title", "version", "updated_at"):
+        del before[changed], after[changed]
+    assert after == before
+
+
+def test_a_patch_of_the_content_renders_it_anew(authors_api: Api, author: User) -> None:
+    post = make_post(author=author)
+    answer = authors_api.patch(f"/posts/{post.pk}", {"content": "# New\n\n" + "word " * 240}).json()
+    assert answer["content_html"].startswith("<h1>New</h1>\n")
+    assert answer["excerpt"].startswith("New word word")
+    assert answer["reading_minutes"] == 2
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"title": "Same"}, {"tags": ["Bread "], "excerpt": "Given."}, {"published": True}]
+)
+def test_a_patch_without_a_difference_changes_nothing(authors_api: Api, author: User, body: dict[str, Any]) -> None:
+    post = make_post(author=author, title="Same", tags=["bread"], excerpt="Given.")
+    before = authors_api.get(f"/posts/{post.pk}").json()
+    assert authors_api.patch(f"/posts/{post.pk}", body).json() == before
+    assert authors_api.get(f"/posts/{post.pk}").json() == before
+
+
+def test_a_patch_without_a_body_changes_nothing(authors_api: Api, author: User) -> None:
+    post = make_post(author=author)
+    assert authors_api.send("PATCH", f"/posts/{post.pk}").status_code == 200
+
+
+def test_null_clears_the_excerpt(authors_api: Api, author: User) -> None:
+    post = make_post(author=author, content="Derived.", excerpt="Given.")
+    assert authors_api.patch(f"/posts/{post.pk}", {"excerpt": None}).json()["excerpt"] == "Derived."
+
+
+def test_null_clears_the_time_of_a_draft(authors_api: Api, author: User) -> None:
+    post = make_draft(author=author, published_at=LONG_AGO)
+    answer = authors_api.patch(f"/posts/{post.pk}", {"published_at": None}).json()
+    assert (answer["published_at"], answer["status"]) == (None, "draft")
+
+
+@pytest.mark.parametrize("moment", [LONG_AGO, LATER])
+def test_null_for_the_time_of_a_published_post_is_now(authors_api: Api, author: User, moment: datetime) -> None:
+    post = make_post(author=author, published_at=moment)
+    answer = authors_api.patch(f"/posts/{post.pk}", {"published_at": None}).json()
+    assert answer["status"] == "published"
+    assert is_about_now(answer["published_at"])
+
+
+@pytest.mark.parametrize(
+    ("moment", "kept"), [(None, False), (LONG_AGO, True), (LATER, False)], ids=["no time", "past", "future"]
+)
+def test_a_patch_publishes_now_or_at_the_posts_time_in_the_past(
+    authors_api: Api, author: User, moment: datetime | None, kept: bool
+) -> None:
+    post = make_draft(author=author, published_at=moment)
+    answer = authors_api.patch(f"/posts/{post.pk}", {"published": True}).json()
+    assert answer["status"] == "published"
+    assert answer["published_at"] == "2020-01-01T00:00:00Z" if kept else is_about_now(answer["published_at"])
+
+
+def test_a_patch_schedules_and_unpublishes(authors_api: Api, author: User) -> None:
+    post = make_draft(author=author)
+    body: dict[str, Any] = {"published": True, "published_at": "2100-01-01T00:00:00Z"}
+    assert authors_api.patch(f"/posts/{post.pk}", body).json()["status"] == "scheduled"
+    answer = authors_api.patch(f"/posts/{post.pk}", {"published": False}).json()
+    assert (answer["status"], answer["published_at"]) == ("draft", "2100-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("make_actor", "make", "status", "code"),
+    [
+        (make_user, make_post, 403, "forbidden"),
+        (make_user, make_draft, 404, "not_found"),
+        (make_author, make_post, 403, "forbidden"),
+        (make_author, make_draft, 404, "not_found"),
+        (make_author, make_scheduled, 404, "not_found"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "action"), [("PATCH", ""), ("DELETE", ""), ("POST", "/publish"), ("POST", "/unpublish")]
+)
+def test_what_is_seen_may_be_forbidden_and_what_is_not_seen_is_not_there(
+    api: Api, make_actor: Any, make: Any, status: int, code: str, method: str, action: str
+) -> None:
+    post = make()
+    before = stored(post)
+    body = {"title": "After"} if method == "PATCH" else None
+    response = api.acting_as(make_actor()).send(method, f"/posts/{post.pk}{action}", body)
+    assert_problem(response, status, code)
+    assert stored(post) == before
+
+
+@pytest.mark.parametrize("make", [make_editor, make_admin])
+def test_editors_and_admins_change_and_delete_everyones_posts(api: Api, make: Callable[[], User]) -> None:
+    post = make_draft()
+    editors_api = api.acting_as(make())
+    answer = editors_api.patch(f"/posts/{post.pk}", {"title": "After"}).json()
+    assert (answer["title"], answer["author"]["id"]) == ("After", post.author.pk)
+    assert editors_api.delete(f"/posts/{post.pk}").status_code == 204
+    assert not Post.objects.exists()
+
+
+def test_a_deleted_post_is_gone_with_its_tags(authors_api: Api, author: User) -> None:
+    post = make_post(author=author, tags=["bread"])
+    response = authors_api.delete(f"/posts/{post.pk}")
+    assert (response.status_code, response.content) == (204, b"")
+    assert_problem(authors_api.get(f"/posts/{post.pk}"), 404, "not_found")
+    assert_problem(authors_api.delete(f"/posts/{post.pk}"), 404, "not_found")
+    assert_problem(authors_api.get("/tags/bread"), 404, "not_found")

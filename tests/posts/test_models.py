@@ -1,0 +1,151 @@
+"""The post: constraints, scopes, what is derived from the clock, and the index of tags."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from accounts.models import Role, User
+from posts.models import Post, PostStatus, PostTag, public_authors
+from tests.factories import make_author, make_draft, make_post, make_scheduled, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"title": ""},
+        {"slug": ""},
+        {"slug": "first"},
+        {"published": True, "published_at": None},
+    ],
+)
+def test_the_database_refuses_what_no_post_may_be(broken: dict[str, Any]) -> None:
+    make_post(slug="first")
+    draft = make_draft()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Post.objects.filter(pk=draft.pk).update(**broken)
+
+
+def test_the_author_of_a_post_cannot_be_deleted() -> None:
+    post = make_post()
+    with pytest.raises(ProtectedError):
+        post.author.delete()
+
+
+@pytest.mark.parametrize(
+    ("published", "hours", "status"),
+    [
+        (False, None, PostStatus.DRAFT),
+        (False, -1, PostStatus.DRAFT),
+        (False, 1, PostStatus.DRAFT),
+        (True, -1, PostStatus.PUBLISHED),
+        (True, 1, PostStatus.SCHEDULED),
+    ],
+)
+def test_the_status_follows_from_published_and_the_clock(
+    published: bool, hours: int | None, status: PostStatus
+) -> None:
+    moment = None if hours is None else timezone.now() + timedelta(hours=hours)
+    post = make_post(published=published, published_at=moment)
+    assert post.status == status
+    assert [value for value in PostStatus.values if post in Post.objects.with_status(value)] == [status]
+    assert post in Post.objects.with_status("all")
+
+
+@pytest.mark.parametrize(
+    ("who", "titles"),
+    [
+        ("nobody", {"public"}),
+        ("reader", {"public"}),
+        ("author", {"public", "own draft", "own scheduled"}),
+        ("editor", {"public", "own draft", "own scheduled", "draft", "scheduled"}),
+        ("admin", {"public", "own draft", "own scheduled", "draft", "scheduled"}),
+        ("inactive", {"public"}),
+    ],
+)
+def test_what_is_visible_follows_from_the_role(who: str, titles: set[str]) -> None:
+    user = make_author()
+    make_draft(author=user, title="own draft")
+    make_scheduled(author=user, title="own scheduled")
+    make_draft(title="draft")
+    make_scheduled(title="scheduled")
+    make_post(title="public")
+    viewer: User | AnonymousUser = user
+    if who == "nobody":
+        viewer = AnonymousUser()
+    elif who == "inactive":
+        user.role, user.is_active = Role.ADMIN, False
+    else:
+        user.role = Role(who)
+    assert {post.title for post in Post.objects.visible_to(viewer)} == titles
+
+
+def test_a_name_finds_its_author_in_any_case_of_letters() -> None:
+    post = make_post(author=make_author(username="Ines"))
+    make_post()
+    for name in ("Ines", "ines", "INES"):
+        assert Post.objects.by(name).get() == post
+    assert not Post.objects.by("nobody").exists()
+
+
+def test_tagged_asks_for_all_tags() -> None:
+    both = make_post(tags=["bread", "soup"])
+    bread = make_post(tags=["bread"])
+    assert set(Post.objects.tagged("bread")) == {both, bread}
+    assert set(Post.objects.tagged("soup", "bread")) == {both}
+    assert not Post.objects.tagged("bread", "trains").exists()
+    assert set(Post.objects.tagged()) == {both, bread}
+
+
+def test_the_bounds_of_time_are_exclusive() -> None:
+    moment = timezone.now() - timedelta(days=1)
+    post = make_post(published_at=moment)
+    step = timedelta(microseconds=1)
+    matching = Post.objects.matching
+    assert not matching(status="all", published_after=moment).exists()
+    assert not matching(status="all", published_before=moment).exists()
+    assert matching(status="all", published_after=moment - step, published_before=moment + step).get() == post
+
+
+def test_the_summary_is_the_excerpt_or_the_beginning_of_the_content() -> None:
+    assert make_post(content="Some *text*.", excerpt="Given.").summary == "Given."
+    assert make_post(content="Some *text*.").summary == "Some text."
+
+
+def test_a_list_loads_no_text_and_no_password() -> None:
+    make_post(title="A title")
+    post = Post.objects.with_summary().get()
+    assert post.get_deferred_fields() == {"content", "content_html"}
+    assert "password" in post.author.get_deferred_fields()
+    assert Post.objects.with_content().get().get_deferred_fields() == set()
+    assert str(post) == "A title"
+
+
+def test_tags_are_counted_over_public_posts() -> None:
+    make_post(tags=["bread", "soup"])
+    make_post(tags=["bread"])
+    make_draft(tags=["bread", "secret"])
+    make_scheduled(tags=["bread", "later"])
+    counts = {row.name: row.post_count for row in PostTag.objects.public().counted()}  # type: ignore[attr-defined]
+    assert counts == {"bread": 2, "soup": 1}
+    assert {tag.name for tag in PostTag.objects.public().starting_with("so")} == {"soup"}
+    assert {str(tag) for tag in PostTag.objects.starting_with("se")} == {"secret"}
+
+
+def test_public_authors_are_the_users_with_public_posts() -> None:
+    author, hidden, reader = make_author(), make_author(), make_user()
+    make_post(author=author)
+    make_post(author=author)
+    make_draft(author=author)
+    make_draft(author=hidden)
+    make_scheduled(author=hidden)
+    found = public_authors().get()
+    assert (found, found.post_count) == (author, 2)  # type: ignore[attr-defined]
+    assert reader not in public_authors()
+    assert "password" in found.get_deferred_fields()
