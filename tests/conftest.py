@@ -1,9 +1,13 @@
 """What all tests share."""
 
+import logging
+
 import pytest
 from django.test import Client
 
 from tests.client import Api
+
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @pytest.fixture

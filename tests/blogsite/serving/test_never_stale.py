@@ -141,6 +141,17 @@ class Readers:
         self.done = threading.Event()
         self.threads = [threading.Thread(target=self.read) for _ in range(READERS)]
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        for thread in self.threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self.done.set()
+            for thread in self.threads:
+                thread.join()
+
     def read(self) -> None:
         with httpx.Client(base_url=self.server.url) as client:
             while not self.done.is_set():
@@ -174,23 +185,17 @@ def test_after_each_commit_the_next_read_shows_it(server: Server, token: str, pa
     ):
         api = APIWriter(api_client)
         writers: Iterator[APIWriter | ORMWriter | AdminWriter] = cycle([api, orm, AdminWriter(browser, api)])
-        for thread in readers.threads:
-            thread.start()
         current: str | None = None
-        while readers.reads < READS / 2 or len(history) < 100:
-            step, text = next(steps), next(titles)
-            if step in ("create", "title"):
-                current = text
-            history.append(None if step in ("unpublish", "delete") else current)
-            next(writers).do(step, text)
-            readers.committed = len(history) - 1
-            time.sleep(0.01)
-        if history[-1] is not None:
-            history.append(None)
-            api.do("delete", "")
-        readers.done.set()
-        for thread in readers.threads:
-            thread.join()
+        with readers.reading():
+            for step, text in zip(steps, titles, strict=False):
+                if step in ("create", "title"):
+                    current = text
+                history.append(None if step in ("unpublish", "delete") else current)
+                next(writers).do(step, text)
+                readers.committed = len(history) - 1
+                time.sleep(0.01)
+                if step == "delete" and readers.reads >= READS / 2 and len(history) > 100:
+                    break
     assert readers.stale == []
     assert readers.hits > readers.reads / 10
 
