@@ -1,5 +1,8 @@
 """Who is asking: the authentication of the API's operations."""
 
+from collections.abc import Hashable
+
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
@@ -18,6 +21,40 @@ class ViewerRequest(HttpRequest):
     """The request of an operation that anybody may call."""
 
     auth: Viewer
+
+
+class KnownUsers:
+    """The users who asked last, as of one version of the database: a commit forgets them all.
+
+    So a changed role or a deactivated user counts on the very next request, and a read by a known user costs no query
+    for them. Only SQLite can prove its version to the commit; elsewhere each request asks.
+    """
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self.version: Hashable | None = None
+        self.users: dict[int, User] = {}
+
+    async def get(self, user_id: int, version: Hashable | None) -> User | None:
+        """The user, with what `AccountOut` shows. `version` is the database's, read before the request began."""
+        if version is None or not settings.ON_SQLITE:
+            return await self._ask(user_id)
+        if version != self.version or len(self.users) >= self.MOST:
+            self.version, self.users = version, {}
+        users = self.users
+        if user_id not in users:
+            user = await self._ask(user_id)
+            if user is None:
+                return None
+            users[user_id] = user
+        return users[user_id]
+
+    async def _ask(self, user_id: int) -> User | None:
+        return await User.objects.with_account().filter(pk=user_id).afirst()
+
+
+_known_users = KnownUsers()
 
 
 class AccessToken:
@@ -43,8 +80,8 @@ class AccessToken:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("Send the token as Authorization: Bearer.")
-        user = await User.objects.with_account().active().filter(pk=tokens.verify(token)).afirst()
-        if user is None:
+        user = await _known_users.get(tokens.verify(token), getattr(request, "scope", {}).get("database_version"))
+        if user is None or not user.is_active:
             raise Unauthenticated("The user of this token is gone or not active.")
         if self.admin and not user.is_admin:
             raise Forbidden("Only admins may do this.")

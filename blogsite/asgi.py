@@ -13,10 +13,11 @@ from django.conf import settings  # noqa: E402
 from blogsite.serving import App, Receive, Scope, Send  # noqa: E402
 from blogsite.serving.api_handler import APIHandler  # noqa: E402
 from blogsite.serving.database_threads import DatabaseThreads  # noqa: E402
+from blogsite.serving.database_version import DatabaseVersion, database_clock  # noqa: E402
 from blogsite.serving.edge import Edge  # noqa: E402
-from blogsite.serving.lifespan import Lifespan, Resource  # noqa: E402
+from blogsite.serving.lifespan import Lifespan  # noqa: E402
 from blogsite.serving.limits import Limits  # noqa: E402
-from blogsite.serving.response_cache import ResponseCache, database_clock  # noqa: E402
+from blogsite.serving.response_cache import ResponseCache  # noqa: E402
 from blogsite.serving.static_files import static_files  # noqa: E402
 from posts.models import NEXT_PUBLICATION  # noqa: E402
 
@@ -37,13 +38,10 @@ threads = DatabaseThreads(
     timeout=settings.DATABASE_TIMEOUT,
 )
 application: App = threads
-resources: list[Resource] = [threads.lifetime]
+clock = database_clock(next_change=NEXT_PUBLICATION)
 if settings.RESPONSE_CACHE_BYTES:
-    clock = database_clock(next_change=NEXT_PUBLICATION)
-    resources.append(clock.lifetime)
-    application = ResponseCache(
-        application, clock=clock, max_bytes=settings.RESPONSE_CACHE_BYTES, paths=("/api/", "/feeds/")
-    )
+    application = ResponseCache(application, clock=clock, max_bytes=settings.RESPONSE_CACHE_BYTES)
+application = DatabaseVersion(application, clock=clock, paths=("/api/", "/feeds/"))
 application = Limits(application, routes=settings.BODY_LIMITS, timeout=settings.BODY_TIMEOUT)
 application = Edge(
     application,
@@ -51,4 +49,4 @@ application = Edge(
     cors_origins=settings.CORS_ALLOWED_ORIGINS,
     hsts_seconds=settings.SECURE_HSTS_SECONDS,
 )
-application = Lifespan(application, resources)
+application = Lifespan(application, [threads.lifetime, clock.lifetime])

@@ -47,11 +47,12 @@ authors = Router(tags=["authors"], auth=ANYBODY)
 @posts.get("", auth=ANYBODY, response=PostPage, summary="List posts")
 async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> PostPage:
     """Newest first, and only what the caller may see."""
-    found = Post.objects.visible_to(request.auth).matching(**filters.conditions())
+    found = Post.objects.visible_to(request.auth, filters.status).matching(**filters.conditions())
     schema, rows = (PostOut, found.with_content()) if filters.include else (PostSummary, found.with_summary())
     page = await paginate(rows, order=_order(filters), query=filters)
     count = await found.acount() if filters.count else None
-    return PostPage(items=[schema.model_validate(post) for post in page.items], next=page.next, count=count)
+    items = [schema.model_validate(post) for post in page.items]
+    return PostPage.model_construct(items=items, next=page.next, count=count)  # of what is valid already
 
 
 @posts.post("", auth=USER, response={201: PostOut, **problems(403, 409)}, summary="Write a post")

@@ -66,8 +66,16 @@ class PostQuerySet(models.QuerySet["Post"]):
             case _:
                 return self
 
-    def visible_to(self, viewer: Viewer) -> Self:
-        """What `viewer` may see: the public posts; an author's own; everything, for editors and admins."""
+    def visible_to(self, viewer: Viewer, status: str = "all") -> Self:
+        """What `viewer` may see: the public posts; an author's own; everything, for editors and admins.
+
+        Of these, the posts of a `PostStatus`, or "all".
+        """
+        if status == PostStatus.PUBLISHED:
+            return self.published()  # everybody may see these, and asking once is quicker
+        return self._visible_to(viewer).with_status(status)
+
+    def _visible_to(self, viewer: Viewer) -> Self:
         if isinstance(viewer, User) and viewer.is_active:
             if viewer.is_editor:
                 return self
@@ -89,14 +97,13 @@ class PostQuerySet(models.QuerySet["Post"]):
     def matching(
         self,
         *,
-        status: str,
         author: str | None = None,
         tag: Sequence[str] = (),
         published_after: datetime | None = None,
         published_before: datetime | None = None,
     ) -> Self:
-        """Posts of a status that meet every other condition that is given. The bounds of time are exclusive."""
-        posts = self.with_status(status).tagged(*tag)
+        """Posts that meet every condition that is given. The bounds of time are exclusive."""
+        posts = self.tagged(*tag)
         if author is not None:
             posts = posts.by(author)
         if published_after is not None:

@@ -98,7 +98,7 @@ class PostFilters(PageQuery):
 
     def conditions(self) -> dict[str, Any]:
         """The arguments of `PostQuerySet.matching`."""
-        return self.model_dump(include={"status", "author", "tag", "published_after", "published_before"})
+        return self.model_dump(include={"author", "tag", "published_after", "published_before"})
 
 
 class PostAuthor(Output):

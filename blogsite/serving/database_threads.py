@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext
@@ -33,7 +34,7 @@ class DatabaseThread(ThreadPoolExecutor):
     def submit(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
         if self.fresh_lease:
             self.fresh_lease = False
-            super().submit(_close_bad_connections)
+            return super().submit(_with_good_connections, partial(function, *args, **kwargs))
         return super().submit(function, *args, **kwargs)
 
     def close(self) -> None:
@@ -122,9 +123,10 @@ class DatabaseThreads:
             await asyncio.to_thread(thread.close)
 
 
-def _close_bad_connections() -> None:
+def _with_good_connections(work: Callable[[], R]) -> R:
     for connection in connections.all(initialized_only=True):
         connection.close_if_unusable_or_obsolete()
+    return work()
 
 
 async def _flush(kept: list[Message], send: Send) -> None:

@@ -4,46 +4,18 @@ import asyncio
 import gzip
 import time
 from collections.abc import Hashable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 
 from cachetools import LRUCache
-from django.db import connection
 
 from blogsite.serving import App, Headers, Message, Receive, Scope, Send, answer
-from blogsite.serving.sqlite_clock import SQLiteClock
+from blogsite.serving.database_version import VERSION, Clock
 
 MIN_GZIP_BYTES = 860  # below this a compressed answer fits no fewer packets
 FOREVER = float("inf")
 
 Key = tuple[str, bytes, str, bytes]
-
-
-class Clock(Protocol):
-    """Tells whether the database has changed."""
-
-    def version(self) -> Hashable | None:
-        """A value that is another after every commit; None while nothing can be proven."""
-
-    def touch(self) -> None:
-        """This process may have written."""
-
-    async def next_change(self, after: datetime) -> datetime | None:
-        """The first moment after `after` at which time alone changes what is public; None if there is none."""
-
-    def lifetime(self) -> AbstractAsyncContextManager[None]:
-        """What must be open while the clock is asked."""
-
-
-def database_clock(*, next_change: str) -> Clock:
-    """The clock of the database that the settings name. `next_change` is SQL, with the moment before as parameter."""
-    if connection.vendor == "sqlite":
-        return SQLiteClock(str(connection.settings_dict["NAME"]), next_change=next_change)
-    from blogsite.serving.postgresql_clock import PostgreSQLClock  # psycopg is an extra
-
-    return PostgreSQLClock(next_change=next_change)
 
 
 @dataclass
@@ -69,19 +41,19 @@ class Entry:
 
 
 class ResponseCache:
-    """Stores whole answers to anonymous reads below `paths`, and serves them while nothing has changed.
+    """Stores whole answers to anonymous reads, and serves them while nothing has changed.
 
-    The version of the database is read before a request runs. Its answer is stored under that version and served only
-    under the same one, so nothing is ever stale and no code has to remember to invalidate. An answer also expires at
-    the next moment at which anything is scheduled. Only a 200 or 308 that the view marked `Cache-Control: public` is
-    stored, never one with `Set-Cookie`; requests with `Authorization` pass by. Simultaneous misses run once.
-    `X-Cache` says what happened. At most `max_bytes` are kept: what was not asked for the longest goes first.
+    The version of the database is in the scope (`DatabaseVersion`), read before the request runs. Its answer is stored
+    under that version and served only under the same one, so nothing is ever stale and no code has to remember to
+    invalidate. An answer also expires at the next moment at which anything is scheduled. Only a 200 or 308 that the
+    view marked `Cache-Control: public` is stored, never one with `Set-Cookie`; requests with `Authorization` pass by.
+    Simultaneous misses run once. `X-Cache` says what happened. At most `max_bytes` are kept: what was not asked for
+    the longest goes first.
     """
 
-    def __init__(self, app: App, *, clock: Clock, max_bytes: int, paths: tuple[str, ...]) -> None:
+    def __init__(self, app: App, *, clock: Clock, max_bytes: int) -> None:
         self.app = app
         self.clock = clock
-        self.paths = paths
         self.entries: LRUCache[Key, Entry] = LRUCache(max_bytes, getsizeof=lambda entry: entry.size)
         self.running: dict[tuple[Hashable, Key], asyncio.Event] = {}
         self.horizon: tuple[Hashable, float, float] = (None, 0, 0)
@@ -89,16 +61,11 @@ class ResponseCache:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        if scope["method"] not in ("GET", "HEAD"):
-            try:
-                return await self.app(scope, receive, send)
-            finally:
-                self.clock.touch()
-        if not scope["path"].startswith(self.paths):
+        if VERSION not in scope or scope["method"] not in ("GET", "HEAD"):
             return await self.app(scope, receive, send)
         headers = dict(scope["headers"])
-        version = None if b"authorization" in headers else self.clock.version()
-        if version is None:
+        version = scope[VERSION]
+        if version is None or b"authorization" in headers:
             return await self.app(scope, receive, _marked(send, b"bypass"))
         key = (scope["scheme"], headers.get(b"host", b""), scope["path"], scope["query_string"])
         if entry := self._current(key, version):

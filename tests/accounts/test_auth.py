@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
 
 from accounts import tokens
+from accounts.auth import KnownUsers
 from accounts.models import Role, User
 from tests.client import Api, assert_problem
 from tests.factories import make_admin, make_author, make_user
@@ -89,3 +92,44 @@ def test_a_token_costs_one_query_and_reads_no_password(api: Api) -> None:
         assert readers_api.get("/users/me").status_code == 200
     assert len(queries) == 1
     assert "password" not in queries[0]["sql"]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite proves its version to the commit")
+@pytest.mark.django_db
+class TestKnownUsers:
+    """The memo of users, with a version that the test moves."""
+
+    def get(self, memo: KnownUsers, user: User, version: int | None) -> User | None:
+        return async_to_sync(memo.get)(user.pk, version)
+
+    def test_a_user_is_asked_for_once_a_version(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        memo, author = KnownUsers(), make_author()
+        for version in (1, 2):
+            with django_assert_num_queries(1):
+                assert [self.get(memo, author, version) for _ in range(3)] == [author] * 3
+
+    def test_a_change_counts_with_the_next_version(self) -> None:
+        memo, author = KnownUsers(), make_author()
+        self.get(memo, author, 1)
+        User.objects.filter(pk=author.pk).update(is_active=False)
+        changed = self.get(memo, author, 2)
+        assert changed is not None
+        assert not changed.is_active
+
+    def test_without_a_version_it_asks_each_time(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        memo, author = KnownUsers(), make_author()
+        with django_assert_num_queries(3):
+            assert [self.get(memo, author, None) for _ in range(3)] == [author] * 3
+
+    def test_who_is_not_there_is_not_remembered(self) -> None:
+        memo, author = KnownUsers(), make_author()
+        User.objects.filter(pk=author.pk).delete()
+        assert self.get(memo, author, 1) is None
+        assert memo.users == {}
+
+    def test_the_memo_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(KnownUsers, "MOST", 3)
+        memo = KnownUsers()
+        for _ in range(10):
+            self.get(memo, make_user(), 1)
+        assert len(memo.users) <= 3

@@ -108,9 +108,9 @@ def test_the_bounds_of_time_are_exclusive() -> None:
     post = make_post(published_at=moment)
     step = timedelta(microseconds=1)
     matching = Post.objects.matching
-    assert not matching(status="all", published_after=moment).exists()
-    assert not matching(status="all", published_before=moment).exists()
-    assert matching(status="all", published_after=moment - step, published_before=moment + step).get() == post
+    assert not matching(published_after=moment).exists()
+    assert not matching(published_before=moment).exists()
+    assert matching(published_after=moment - step, published_before=moment + step).get() == post
 
 
 def test_the_summary_is_the_excerpt_or_the_beginning_of_the_content() -> None:

@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from asgiref.sync import SyncToAsync, async_to_sync
 from django.db import connection
 
+from accounts import tokens
 from blogsite.serving import App, Message, Scope
 from blogsite.serving.api_handler import APIHandler
+from blogsite.serving.database_version import VERSION
 from tests.blogsite.serving.asgi import Answer, scope_of
 from tests.client import ROOT, Api
 from tests.factories import make_author, make_post
@@ -102,6 +105,18 @@ def test_a_read_takes_one_hop_to_the_database(monkeypatch: pytest.MonkeyPatch, p
     assert (answer.status, counted) == (200, hops)
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite proves its version to the commit")
+@pytest.mark.django_db
+def test_a_read_by_a_known_user_takes_one_hop(monkeypatch: pytest.MonkeyPatch) -> None:
+    post = make_post()
+    headers = {"Authorization": f"Bearer {tokens.issue(post.author)}"}
+    counted = []
+    for version in (101, 101, 102):
+        scope = {**scope_for("GET", f"/posts/{post.pk}", **headers), VERSION: version}
+        counted.append(count_hops(monkeypatch, partial(through_ours, APIHandler(), scope))[1])
+    assert counted == [2, 1, 2]
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("method", "path", "body"),
@@ -114,8 +129,6 @@ def test_a_read_takes_one_hop_to_the_database(monkeypatch: pytest.MonkeyPatch, p
     ],
 )
 def test_a_write_takes_two_hops_at_most(monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: Any) -> None:
-    from accounts import tokens
-
     author = make_author()
     post = make_post(author=author)
     sent = b"" if body is None else json.dumps(body).encode()

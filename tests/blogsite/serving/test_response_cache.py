@@ -12,6 +12,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from blogsite.serving import Headers, Receive, Scope, Send, answer
+from blogsite.serving.database_version import DatabaseVersion
 from blogsite.serving.response_cache import ResponseCache
 from tests.blogsite.serving.asgi import Answer, ask, ask_async, scope_of
 
@@ -65,11 +66,16 @@ def clock() -> HandClock:
     return HandClock()
 
 
-def cached(app: Any, clock: HandClock, max_bytes: int = 100_000) -> ResponseCache:
-    return ResponseCache(app, clock=clock, max_bytes=max_bytes, paths=("/api/",))
+def cached(app: Any, clock: HandClock, max_bytes: int = 100_000) -> DatabaseVersion:
+    return DatabaseVersion(ResponseCache(app, clock=clock, max_bytes=max_bytes), clock=clock, paths=("/api/",))
 
 
-def get(cache: ResponseCache, path: str = PATH, method: str = "GET", query: bytes = b"", **headers: str) -> Answer:
+def stored(cache: DatabaseVersion) -> ResponseCache:
+    assert isinstance(cache.app, ResponseCache)
+    return cache.app
+
+
+def get(cache: DatabaseVersion, path: str = PATH, method: str = "GET", query: bytes = b"", **headers: str) -> Answer:
     named = [(name.replace("_", "-"), value) for name, value in headers.items()]
     return ask(cache, {**scope_of(method, path, named), "query_string": query})
 
@@ -142,7 +148,7 @@ def test_an_answer_that_something_scheduled_overtook_is_not_served_again(clock: 
 def test_what_is_not_a_public_success_is_not_stored(clock: HandClock, status: int, headers: Headers) -> None:
     cache = cached(Application(status, headers), clock)
     assert [get(cache).body for _ in range(2)] == [b"1", b"2"]
-    assert not cache.entries
+    assert not stored(cache).entries
 
 
 def test_a_permanent_redirect_is_stored(clock: HandClock) -> None:
@@ -221,17 +227,17 @@ def test_memory_is_bounded_and_what_was_not_asked_for_goes_first(clock: HandCloc
     for number in range(20):
         get(cache, path=f"/api/{number}")
         assert get(cache, path="/api/kept").headers["x-cache"] == "hit"
-    assert cache.entries.currsize <= 10_000
+    assert stored(cache).entries.currsize <= 10_000
     assert get(cache, path="/api/0").headers["x-cache"] == "miss"
 
 
 def test_an_answer_larger_than_the_cache_is_served_and_not_stored(clock: HandClock) -> None:
     cache = cached(Application(padding=b"x" * 20_000), clock, max_bytes=10_000)
     assert len(get(cache).body) == 20_001
-    assert not cache.entries
+    assert not stored(cache).entries
 
 
-def together(cache: ResponseCache, count: int) -> list[Answer]:
+def together(cache: DatabaseVersion, count: int) -> list[Answer]:
     """The answers to `count` simultaneous requests."""
 
     async def ask_all() -> list[Answer]:
@@ -264,5 +270,5 @@ def test_a_miss_that_fails_sets_its_twins_free(clock: HandClock) -> None:
     cache = cached(Failing(), clock)
     with pytest.raises(ZeroDivisionError):
         get(cache)
-    assert not cache.running
+    assert not stored(cache).running
     assert get(cache).body == b"2"
