@@ -48,5 +48,6 @@ application = Edge(
     allowed_hosts=settings.ALLOWED_HOSTS,
     cors_origins=settings.CORS_ALLOWED_ORIGINS,
     hsts_seconds=settings.SECURE_HSTS_SECONDS,
+    page_paths=("/admin/", "/api/v1/docs"),
 )
 application = Lifespan(application, [threads.lifetime, clock.lifetime])

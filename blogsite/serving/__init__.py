@@ -16,18 +16,27 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 REQUEST_ID = b"x-request-id"
+START = "http.response.start"
+
+
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """The request's headers by their names, in lower case. Made once a request, and kept in the scope."""
+    headers: dict[bytes, bytes] | None = scope.get("blogsite.headers")
+    if headers is None:
+        headers = scope["blogsite.headers"] = dict(scope["headers"])
+    return headers
 
 
 async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -> None:
     """Send a whole answer."""
     headers = [*headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": START, "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 async def refuse(scope: Scope, send: Send, error: BlogError, *, close: bool = False) -> None:
     """Send the problem that `error` is; `close` ends the connection, where the request was not read to its end."""
-    request_id = dict(scope["headers"]).get(REQUEST_ID, b"").decode("ascii", "replace")
+    request_id = headers_of(scope).get(REQUEST_ID, b"").decode("ascii", "replace")
     headers = [(name.lower().encode(), value.encode()) for name, value in problems.headers(error).items()]
     if close:
         headers.append((b"connection", b"close"))

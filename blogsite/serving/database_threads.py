@@ -93,8 +93,6 @@ class DatabaseThreads:
             self.writers = Idle([writer])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
         idle = self.readers if scope["method"] in SAFE_METHODS else self.writers
         try:
             thread = await idle.lease(self.timeout)
@@ -118,9 +116,11 @@ class DatabaseThreads:
     @asynccontextmanager
     async def lifetime(self) -> AsyncIterator[None]:
         """At the end, close the connections and end the threads."""
-        yield
-        for thread in self.all:
-            await asyncio.to_thread(thread.close)
+        try:
+            yield
+        finally:
+            for thread in self.all:
+                await asyncio.to_thread(thread.close)
 
 
 def _with_good_connections(work: Callable[[], R]) -> R:

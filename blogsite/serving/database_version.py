@@ -1,6 +1,6 @@
 """Which version of the database a request began with."""
 
-from collections.abc import Hashable
+from collections.abc import Awaitable, Hashable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -51,14 +51,13 @@ class DatabaseVersion:
         self.clock = clock
         self.paths = paths
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["path"].startswith(self.paths):
             scope[VERSION] = self.clock.version()
-        if scope["method"] in SAFE_METHODS:
-            return await self.app(scope, receive, send)
+        return (self.app if scope["method"] in SAFE_METHODS else self._write)(scope, receive, send)
+
+    async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
         finally:
             self.clock.touch()

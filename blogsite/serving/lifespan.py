@@ -11,7 +11,8 @@ Resource = Callable[[], AbstractAsyncContextManager[object]]
 class Lifespan:
     """Opens `resources` before the first request, and closes them, in reverse, after the last.
 
-    Django's own handler knows no `lifespan` scope. An error at the start ends the server, with its message.
+    Only HTTP requests pass on: the layers within need not ask. Django's own handler knows no `lifespan` scope. An error
+    at the start ends the server, with its message.
     """
 
     def __init__(self, app: App, resources: Sequence[Resource]) -> None:
@@ -19,8 +20,10 @@ class Lifespan:
         self.resources = resources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "lifespan":
+        if scope["type"] == "http":
             return await self.app(scope, receive, send)
+        if scope["type"] != "lifespan":
+            raise ValueError(f"Only HTTP is served here, and not {scope['type']}.")
         async with AsyncExitStack() as opened:
             await receive()
             try:

@@ -1,10 +1,10 @@
 """A request body is read here, whole, within a length and a time, before anything else sees the request."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from blogsite.errors import BlogError, BodyTooSlow, LengthRequired, TooLarge
-from blogsite.serving import App, Message, Receive, Scope, Send, refuse
+from blogsite.serving import App, Message, Receive, Scope, Send, headers_of, refuse
 
 MAX_DRAINED = 64 * 1024 * 1024
 
@@ -24,12 +24,14 @@ class Limits:
         self.routes = routes
         self.timeout = timeout
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        headers = dict(scope["headers"])
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        headers = headers_of(scope)
         if b"content-length" not in headers and b"transfer-encoding" not in headers:
-            return await self.app(scope, receive, send)  # there is no body: RFC 9112, 6.3
+            return self.app(scope, receive, send)  # there is no body: RFC 9112, 6.3
+        return self._with_body(scope, receive, send)
+
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
         max_bytes = next(limit for beginning, limit in self.routes if scope["path"].startswith(beginning))
         try:
             async with asyncio.timeout(self.timeout):

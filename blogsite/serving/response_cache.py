@@ -4,40 +4,55 @@ import asyncio
 import gzip
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cachetools import LRUCache
 
-from blogsite.serving import App, Headers, Message, Receive, Scope, Send, answer
+from blogsite.serving import START, App, Headers, Message, Receive, Scope, Send, headers_of
 from blogsite.serving.database_version import VERSION, Clock
 
 MIN_GZIP_BYTES = 860  # below this a compressed answer fits no fewer packets
 FOREVER = float("inf")
+KEPT_IN_304 = {b"etag", b"cache-control", b"vary", b"x-cache"}  # RFC 9110, 15.4.5
 
 Key = tuple[str, bytes, str, bytes]
 
 
-@dataclass
+class Copy:
+    """An answer in one encoding, as the messages that send it."""
+
+    def __init__(self, status: int, headers: Headers, etag: bytes, body: bytes) -> None:
+        self.etag = etag
+        self.headers: Headers = [*headers, (b"etag", etag), (b"content-length", b"%d" % len(body))]
+        self.miss: Message = {"type": START, "status": status, "headers": [*self.headers, (b"x-cache", b"miss")]}
+        self.hit: Message = {"type": START, "status": status, "headers": [*self.headers, (b"x-cache", b"hit")]}
+        self.body: Message = {"type": "http.response.body", "body": body}
+
+
 class Entry:
     """A stored answer: for which version of the database, and until when (in seconds of the Unix clock)."""
 
-    version: Hashable
-    expires: float
-    status: int
-    headers: Headers
-    body: bytes
-    zipped: bytes | None = field(default=None)
-    etag: bytes = b""
+    def __init__(self, version: Hashable, expires: float, status: int, headers: Headers, body: bytes) -> None:
+        self.version = version
+        self.expires = expires
+        self.status = status
+        self.headers = [pair for pair in headers if pair[0] not in (b"etag", b"content-length")]
+        etag = next((value for name, value in headers if name == b"etag"), b"")
+        self.plain = Copy(status, self.headers, etag, body)
+        self.zipped: Copy | None = None
+        # About: with room for the compressed copy, and for what Python adds.
+        self.size = 2 * len(body) + 8 * sum(len(name) + len(value) for name, value in headers) + 2048
 
-    @property
-    def compressible(self) -> bool:
-        return len(self.body) >= MIN_GZIP_BYTES
-
-    @property
-    def size(self) -> int:
-        """Its bytes in memory, about: with room for the compressed copy."""
-        return 2 * len(self.body) + sum(len(name) + len(value) for name, value in self.headers) + 512
+    def copy_for(self, headers: dict[bytes, bytes]) -> Copy:
+        """The copy that a client with these headers wants. The compressed one is made when first asked for."""
+        body = self.plain.body["body"]
+        if len(body) < MIN_GZIP_BYTES or b"gzip" not in headers.get(b"accept-encoding", b""):
+            return self.plain
+        if self.zipped is None:
+            zipped = gzip.compress(body, compresslevel=6, mtime=0)
+            encoded = [*self.headers, (b"content-encoding", b"gzip")]
+            self.zipped = Copy(self.status, encoded, self.plain.etag[:-1] + b'-gzip"', zipped)
+        return self.zipped
 
 
 class ResponseCache:
@@ -59,36 +74,35 @@ class ResponseCache:
         self.horizon: tuple[Hashable, float, float] = (None, 0, 0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
         if VERSION not in scope or scope["method"] not in ("GET", "HEAD"):
             return await self.app(scope, receive, send)
-        headers = dict(scope["headers"])
+        headers = headers_of(scope)
         version = scope[VERSION]
         if version is None or b"authorization" in headers:
             return await self.app(scope, receive, _marked(send, b"bypass"))
         key = (scope["scheme"], headers.get(b"host", b""), scope["path"], scope["query_string"])
         if entry := self._current(key, version):
-            return await _serve(entry, headers, scope, send, b"hit")
+            return await _serve(entry, headers, scope, send, hit=True)
         if twin := self.running.get((version, key)):
             await twin.wait()
             if entry := self._current(key, version):
-                return await _serve(entry, headers, scope, send, b"hit")
+                return await _serve(entry, headers, scope, send, hit=True)
             return await self.app(scope, receive, _marked(send, b"miss"))
         self.running[version, key] = done = asyncio.Event()
         try:
-            await self._run(key, version, headers, scope, receive, send)
+            await self._run(key, version, scope, receive, send)
         finally:
             del self.running[version, key]
             done.set()
 
     def _current(self, key: Key, version: Hashable) -> Entry | None:
-        entry = self.entries.get(key)
-        return entry if entry and entry.version == version and time.time() < entry.expires else None
+        try:
+            entry = self.entries[key]
+        except KeyError:
+            return None
+        return entry if entry.version == version and time.time() < entry.expires else None
 
-    async def _run(
-        self, key: Key, version: Hashable, headers: dict[bytes, bytes], scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _run(self, key: Key, version: Hashable, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer a plain GET, store the answer if it may be, and serve it."""
         started = time.time()
         # The whole answer is wanted, whatever part of it this client needs.
@@ -98,24 +112,26 @@ class ResponseCache:
 
         async def capture(message: Message) -> None:
             nonlocal passing
-            if message["type"] == "http.response.start" and not _storable(message):
+            if message["type"] == START and not _storable(message):
                 passing = True
             if passing:
                 await _marked(send, b"miss")(message)
             else:
                 parts.append(message)
 
-        await self.app({**scope, "method": "GET", "headers": plain}, receive, capture)
+        inner = {**scope, "method": "GET", "headers": plain}
+        del inner["blogsite.headers"]
+        await self.app(inner, receive, capture)
         if passing or not parts:
             return
         start, *rest = parts
         body = b"".join(part.get("body", b"") for part in rest)
         expires = await self._expiry(version, started)
-        kept = [(name.lower(), value) for name, value in start["headers"] if name.lower() != b"content-length"]
-        entry = Entry(version, expires, start["status"], kept, body, etag=dict(kept).get(b"etag", b""))
+        kept = [(name.lower(), value) for name, value in start["headers"]]
+        entry = Entry(version, expires, start["status"], kept, body)
         if entry.size <= self.entries.maxsize:
             self.entries[key] = entry
-        await _serve(entry, headers, scope, send, b"miss")
+        await _serve(entry, headers_of(scope), scope, send, hit=False)
 
     async def _expiry(self, version: Hashable, started: float) -> float:
         """When an answer that was begun at `started` ends, by the clock alone. Asked once a version, and once past."""
@@ -135,25 +151,16 @@ def _storable(start: Message) -> bool:
     return start["status"] in (200, 308) and public and b"set-cookie" not in headers
 
 
-async def _serve(entry: Entry, headers: dict[bytes, bytes], scope: Scope, send: Send, how: bytes) -> None:
+async def _serve(entry: Entry, headers: dict[bytes, bytes], scope: Scope, send: Send, *, hit: bool) -> None:
     """Send the entry as this client wants it: compressed, not at all (304), or without its body (HEAD)."""
-    body, etag, given = entry.body, entry.etag, [*entry.headers, (b"x-cache", how)]
-    if entry.compressible and b"gzip" in headers.get(b"accept-encoding", b""):
-        if entry.zipped is None:
-            entry.zipped = gzip.compress(entry.body, compresslevel=6, mtime=0)
-        body, etag = entry.zipped, entry.etag[:-1] + b'-gzip"'
-        given = [(b"etag", etag) if name == b"etag" else (name, value) for name, value in given]
-        given.append((b"content-encoding", b"gzip"))
-    if b"if-none-match" in headers and _matches(headers[b"if-none-match"], entry.etag, etag):
-        kept = {b"etag", b"cache-control", b"vary", b"x-cache"}  # RFC 9110, 15.4.5
-        start = [pair for pair in given if pair[0] in kept]
-        await send({"type": "http.response.start", "status": 304, "headers": start})
+    copy = entry.copy_for(headers) if b"accept-encoding" in headers else entry.plain
+    start = copy.hit if hit else copy.miss
+    if b"if-none-match" in headers and _matches(headers[b"if-none-match"], entry.plain.etag, copy.etag):
+        kept = [pair for pair in start["headers"] if pair[0] in KEPT_IN_304]
+        await send({"type": START, "status": 304, "headers": kept})
         return await send({"type": "http.response.body", "body": b""})
-    if scope["method"] == "HEAD":
-        given.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": entry.status, "headers": given})
-        return await send({"type": "http.response.body", "body": b""})
-    await answer(send, entry.status, given, body)
+    await send(start)
+    await send(copy.body if scope["method"] == "GET" else {"type": "http.response.body", "body": b""})
 
 
 def _matches(if_none_match: bytes, *etags: bytes) -> bool:
@@ -166,7 +173,7 @@ def _marked(send: Send, how: bytes) -> Send:
     """`send`, with `X-Cache` added."""
 
     async def send_marked(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] == START:
             message = {**message, "headers": [*message["headers"], (b"x-cache", how)]}
         await send(message)
 

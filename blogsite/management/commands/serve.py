@@ -42,6 +42,7 @@ class Command(BaseCommand):
             port=port,
             workers=workers,
             lifespan="on",
+            ws="none",
             access_log=False,
             server_header=False,
             # uvicorn believes forwarded headers from 127.0.0.1 unless told otherwise, so any local client could lie.

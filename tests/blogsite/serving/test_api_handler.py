@@ -31,7 +31,7 @@ REQUESTS: list[tuple[str, str, Any]] = [
 ]
 
 
-def scope_for(method: str, path: str, body: bytes = b"", **headers: str) -> Scope:
+def scope_for(method: str, path: str, body: bytes = b"", **headers: Any) -> Scope:
     named = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
     return scope_of(method, ROOT + path, headers=list(named.items()))
 
@@ -109,10 +109,10 @@ def test_a_read_takes_one_hop_to_the_database(monkeypatch: pytest.MonkeyPatch, p
 @pytest.mark.django_db
 def test_a_read_by_a_known_user_takes_one_hop(monkeypatch: pytest.MonkeyPatch) -> None:
     post = make_post()
-    headers = {"Authorization": f"Bearer {tokens.issue(post.author)}"}
+    token = f"Bearer {tokens.issue(post.author)}"
     counted = []
     for version in (101, 101, 102):
-        scope = {**scope_for("GET", f"/posts/{post.pk}", **headers), VERSION: version}
+        scope = {**scope_for("GET", f"/posts/{post.pk}", Authorization=token), VERSION: version}
         counted.append(count_hops(monkeypatch, partial(through_ours, APIHandler(), scope))[1])
     assert counted == [2, 1, 2]
 
