@@ -74,7 +74,7 @@ class AccessToken:
 
         Raises `Unauthenticated` for a bad token, and `Forbidden` for who is no admin and should be.
         """
-        header = request.headers.get("Authorization")
+        header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
             return None
         scheme, _, token = header.partition(" ")

@@ -7,6 +7,8 @@ from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 
+from blogsite.loading import QuicklyLoaded
+
 USERNAME_PATTERN = r"^[A-Za-z0-9._-]{3,30}\Z"
 
 models.CharField.register_lookup(Lower)
@@ -74,7 +76,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
 
-class User(AbstractBaseUser):
+class User(QuicklyLoaded, AbstractBaseUser):
     """A person with an account. Names and e-mail addresses are each unique, whatever the case of their letters."""
 
     username = models.CharField(

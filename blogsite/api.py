@@ -10,8 +10,9 @@ api = BlogAPI(
     description="A headless blog: posts, tags, authors and accounts. Errors are RFC 9457 problems.",
     urls_namespace="api",
 )
-api.add_router("/auth", accounts.auth)
-api.add_router("/users", accounts.users)
-api.add_router("/authors", posts.authors)
+# What is asked most stands first: routes are tried in this order.
 api.add_router("/posts", posts.posts)
 api.add_router("/tags", posts.tags)
+api.add_router("/authors", posts.authors)
+api.add_router("/auth", accounts.auth)
+api.add_router("/users", accounts.users)

@@ -11,7 +11,7 @@ import orjson
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern
-from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.operation import Operation
@@ -58,13 +58,14 @@ class BlogAPI(NinjaAPI):
     ) -> HttpResponse:
         response = super().create_response(request, data, status=status, temporal_response=temporal_response)
         version = data.get("version") if isinstance(data, dict) else None
-        if request.method in ("GET", "HEAD") or version is not None:
+        reading = request.method in ("GET", "HEAD")
+        if reading or version is not None:
             digest = hashlib.blake2b(response.content, digest_size=12).hexdigest()
             response["ETag"] = f'"{digest}"' if version is None else f'"{version}-{digest}"'
         anonymous = getattr(getattr(request, "auth", None), "is_anonymous", False)
-        response["Cache-Control"] = PUBLIC if anonymous and request.method in ("GET", "HEAD") else PRIVATE
-        patch_vary_headers(response, ["Authorization", "Accept-Encoding"])
-        if request.method in ("GET", "HEAD"):
+        response["Cache-Control"] = PUBLIC if anonymous and reading else PRIVATE
+        response["Vary"] = "Authorization, Accept-Encoding"
+        if reading and "HTTP_IF_NONE_MATCH" in request.META:
             return get_conditional_response(request, etag=response["ETag"], response=response) or response
         return response
 

@@ -8,10 +8,10 @@ from django.views.generic import RedirectView
 from blogsite.api import api
 
 urlpatterns = [
+    path("api/v1/", api.urls),
     path("", RedirectView.as_view(pattern_name="api:openapi-view")),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}blogsite/favicon.svg")),
     path("admin/", admin.site.urls),
-    path("api/v1/", api.urls),
 ]
 
 handler400 = "blogsite.problems.bad_request"

@@ -63,14 +63,14 @@ async def create_post(request: UserRequest, response: HttpResponse, payload: Pos
     return Status(201, PostOut.model_validate(post))
 
 
-@posts.get("/by-slug/{slug}", auth=ANYBODY, response={200: PostOut, **problems(404)}, summary="Read a post by its slug")
-async def get_post_by_slug(request: ViewerRequest, slug: Path[SlugAsked]) -> PostOut:
-    return PostOut.model_validate(await Post.objects.visible_to(request.auth).with_content().aget(slug=slug))
-
-
 @posts.get("/{int:post_id}", auth=ANYBODY, response={200: PostOut, **problems(404)}, summary="Read a post")
 async def get_post(request: ViewerRequest, post_id: Path[Id]) -> PostOut:
     return PostOut.model_validate(await Post.objects.visible_to(request.auth).with_content().aget(pk=post_id))
+
+
+@posts.get("/by-slug/{slug}", auth=ANYBODY, response={200: PostOut, **problems(404)}, summary="Read a post by its slug")
+async def get_post_by_slug(request: ViewerRequest, slug: Path[SlugAsked]) -> PostOut:
+    return PostOut.model_validate(await Post.objects.visible_to(request.auth).with_content().aget(slug=slug))
 
 
 @posts.patch("/{int:post_id}", auth=USER, response={200: PostOut, **problems(403, 404, 409)}, summary="Change a post")

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Self
+from typing import Self, TypeGuard
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.utils import timezone
+from django.utils.functional import cached_property
 
-from accounts.models import Role, User, UserQuerySet, Viewer
+from accounts.models import User, UserQuerySet, Viewer
+from blogsite.loading import CurrentMoment, QuicklyLoaded
 
 SUMMARY = (
     "title",
@@ -41,15 +43,23 @@ class PostStatus(models.TextChoices):
     PUBLISHED = "published", "Published"
 
 
+_PUBLISHED = Q(published=True, published_at__lte=CurrentMoment())
+
+
+def _sees_more(viewer: Viewer) -> TypeGuard[User]:
+    """Whether `viewer` may see posts that are not public."""
+    return isinstance(viewer, User) and viewer.is_active and viewer.is_author
+
+
 class PostQuerySet(models.QuerySet["Post"]):
     """Questions about posts."""
 
     def published(self) -> Self:
         """What the public may see, now."""
-        return self.filter(published=True, published_at__lte=timezone.now())
+        return self.filter(_PUBLISHED)
 
     def scheduled(self) -> Self:
-        return self.filter(published=True, published_at__gt=timezone.now())
+        return self.filter(published=True, published_at__gt=CurrentMoment())
 
     def drafts(self) -> Self:
         return self.filter(published=False)
@@ -72,16 +82,11 @@ class PostQuerySet(models.QuerySet["Post"]):
         Of these, the posts of a `PostStatus`, or "all".
         """
         if status == PostStatus.PUBLISHED:
-            return self.published()  # everybody may see these, and asking once is quicker
-        return self._visible_to(viewer).with_status(status)
-
-    def _visible_to(self, viewer: Viewer) -> Self:
-        if isinstance(viewer, User) and viewer.is_active:
-            if viewer.is_editor:
-                return self
-            if viewer.role == Role.AUTHOR:
-                return self.filter(Q(published=True, published_at__lte=timezone.now()) | Q(author=viewer))
-        return self.published()
+            return self.published()  # everybody may see these
+        if not _sees_more(viewer):
+            return self.published().with_status(status)
+        visible = self if viewer.is_editor else self.filter(_PUBLISHED | Q(author=viewer))
+        return visible.with_status(status)
 
     def by(self, username: str) -> Self:
         """Posts of the author of this name. One id, so that an index on the author also serves the order."""
@@ -121,7 +126,25 @@ class PostQuerySet(models.QuerySet["Post"]):
         return self.select_related("author").only(*SUMMARY, *CONTENT)
 
 
-class Post(models.Model):
+class PostManager(models.Manager["Post"]):
+    """What nearly every request asks of `Post.objects` is built once, and copied: a fifth of the work for one post."""
+
+    def published(self) -> PostQuerySet:
+        return self._published.all()
+
+    def visible_to(self, viewer: Viewer, status: str = "all") -> PostQuerySet:
+        only_published = status == PostStatus.PUBLISHED or (status == "all" and not _sees_more(viewer))
+        return self.published() if only_published else self._queryset().visible_to(viewer, status)
+
+    @cached_property
+    def _published(self) -> PostQuerySet:
+        return self._queryset().published()
+
+    def _queryset(self) -> PostQuerySet:
+        return PostQuerySet(self.model, using=self._db)
+
+
+class Post(QuicklyLoaded):
     """A text by an author. It is public while `published` is true and `published_at` is not in the future."""
 
     title = models.CharField(max_length=200)
@@ -141,7 +164,7 @@ class Post(models.Model):
     derived_excerpt = models.CharField(max_length=500, editable=False)
     reading_minutes = models.PositiveIntegerField(editable=False)
 
-    objects = PostQuerySet.as_manager()
+    objects = PostManager.from_queryset(PostQuerySet)()
 
     class Meta:
         constraints = [
@@ -180,7 +203,7 @@ class PostTagQuerySet(models.QuerySet["PostTag"]):
     """Questions about tags."""
 
     def public(self) -> Self:
-        return self.filter(published_at__lte=timezone.now())
+        return self.filter(published_at__lte=CurrentMoment())
 
     def starting_with(self, beginning: str) -> Self:
         return self.filter(name__startswith=beginning)
