@@ -25,9 +25,14 @@ api = APIHandler()
 pages = static_files(django)
 
 
+def is_page(path: str) -> bool:
+    """Whether Django's own handler answers, with all middleware: the admin site, the API's documentation, redirects."""
+    return not path.startswith(("/api/", settings.STATIC_URL)) or path.endswith("/docs")
+
+
 async def handlers(scope: Scope, receive: Receive, send: Send) -> None:
-    """The API's own handler for the API; Django's, with all middleware, for its documentation and the admin site."""
-    is_api = scope["path"].startswith("/api/") and not scope["path"].endswith("/docs")
+    """The API's own handler for the API; Django's, behind the static files, for all else."""
+    is_api = scope["path"].startswith("/api/") and not is_page(scope["path"])
     await (api if is_api else pages)(scope, receive, send)
 
 
@@ -48,6 +53,6 @@ application = Edge(
     allowed_hosts=settings.ALLOWED_HOSTS,
     cors_origins=settings.CORS_ALLOWED_ORIGINS,
     hsts_seconds=settings.SECURE_HSTS_SECONDS,
-    page_paths=("/admin/", "/api/v1/docs"),
+    is_page=is_page,
 )
 application = Lifespan(application, [threads.lifetime, clock.lifetime])

@@ -1,11 +1,12 @@
 """The one typed reader of the environment: settings are made of what it returns."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
 from django.core.exceptions import ImproperlyConfigured
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -13,24 +14,34 @@ def _split(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
-CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_split)]
+def _proxy(value: str) -> str:
+    ip_network(value, strict=False)
+    return value
+
+
 TokenKey = Annotated[str, Field(min_length=32)]
+Host = Annotated[str, Field(pattern=r"^(\*|\.?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$")]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
+Proxy = Annotated[str, AfterValidator(_proxy)]
 
 
 class Environment(BaseSettings):
     """Every setting of Blogsite, read from the environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(frozen=True)
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
     blog_data_dir: Path = Field(
         default=Path(__file__).parent.parent / "data",
         description="Folder of `blog.sqlite3` and the generated secrets; back this up and nothing else.",
     )
-    database_url: str = Field(
-        default="", description="`postgres://user:password@host/name`; empty for SQLite in the data folder."
+    database_url: Annotated[str, Field(pattern=r"^(postgres|postgresql|sqlite)://")] | None = Field(
+        default=None,
+        description="`postgres://user:password@host/name`; empty for SQLite in the data folder.",
     )
-    secret_key: str = Field(
-        default="", description="Signs admin sessions and cursors; generated on SQLite, required on PostgreSQL."
+    secret_key: Annotated[str, Field(min_length=32)] | None = Field(
+        default=None,
+        description="Signs admin sessions and cursors, 32 characters or more; generated on SQLite, required on "
+        "PostgreSQL.",
     )
     blog_token_keys: Annotated[list[TokenKey], NoDecode, BeforeValidator(_split)] = Field(
         default=[],
@@ -38,7 +49,7 @@ class Environment(BaseSettings):
         "required on PostgreSQL.",
     )
     debug: bool = Field(default=False, description="Django's debug pages, for development only.")
-    allowed_hosts: CommaSeparated = Field(
+    allowed_hosts: Annotated[list[Host], NoDecode, BeforeValidator(_split)] = Field(
         default=["localhost", "127.0.0.1", "[::1]"], description="Host names that the server answers to."
     )
     blog_url: str = Field(
@@ -61,10 +72,10 @@ class Environment(BaseSettings):
     blog_database_threads: int = Field(
         default=2, ge=1, le=64, description="Threads that read the database, in each worker."
     )
-    cors_allowed_origins: CommaSeparated = Field(
+    cors_allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = Field(
         default=[], description="Origins whose pages may call the API from a browser; `*` for any."
     )
-    forwarded_allow_ips: CommaSeparated = Field(
+    forwarded_allow_ips: Annotated[list[Proxy], NoDecode, BeforeValidator(_split)] = Field(
         default=[], description="Addresses of proxies whose `X-Forwarded-*` headers count; empty for none."
     )
 

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.core.management.base import CommandError
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
 from filelock import FileLock
 
 # Any number that nothing else in this database locks: "blog" in ASCII.
@@ -13,9 +15,29 @@ _ADVISORY_LOCK = 0x626C6F67
 
 
 def migrate_under_lock(*, verbosity: int) -> None:
-    """Apply the migrations that are missing. Servers that start together wait for the first one."""
-    with _lock():
+    """Apply the migrations that are missing. Servers that start together wait for the first one.
+
+    Raises `CommandError` when the database does not answer.
+    """
+    with _answering(), _lock():
         call_command("migrate", interactive=False, verbosity=max(0, verbosity - 1))
+
+
+def require_migrations() -> None:
+    """Raise `CommandError` when the database does not answer, or when migrations are missing."""
+    with _answering():
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            raise CommandError("The database is not up to date: run manage.py migrate.")
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise CommandError(f"The database does not answer: {reason}") from None
 
 
 @contextmanager

@@ -71,7 +71,12 @@ DATABASES = {"default": dj_database_url.parse(env.database_url or f"sqlite:///{D
 DATABASES["default"]["CONN_MAX_AGE"] = None  # connections live as long as their threads
 ON_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if ON_SQLITE:
-    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    try:
+        DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"Bad setting BLOG_DATA_DIR: {DATA_DIR} cannot be made ({error.strerror})."
+        ) from None
     DATABASES["default"]["OPTIONS"] = {
         # A transaction that will write takes the write lock at its start, so that it waits instead of failing midway.
         "transaction_mode": "IMMEDIATE",
@@ -87,7 +92,10 @@ else:
     # an error. A statement that runs longer than 15 seconds is ended.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"]["OPTIONS"] = {"pool": True, "options": "-c statement_timeout=15000 -c lock_timeout=5000"}
+    DATABASES["default"]["OPTIONS"] = {
+        "pool": {"timeout": 5},
+        "options": "-c statement_timeout=15000 -c lock_timeout=5000",
+    }
 # Threads that talk to the database, each with its own connection; on SQLite one more is the writer's.
 DATABASE_THREADS = env.blog_database_threads
 DATABASE_TIMEOUT = 5

@@ -1,7 +1,7 @@
 """The post, the index of its tags, and the questions that can be asked of them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self, TypeGuard
 
 from django.conf import settings
@@ -191,7 +191,8 @@ class Post(QuicklyLoaded):
     def status(self) -> PostStatus:
         if not self.published or self.published_at is None:
             return PostStatus.DRAFT
-        return PostStatus.SCHEDULED if self.published_at > timezone.now() else PostStatus.PUBLISHED
+        # Not `timezone.now`, which looks at the settings each time: lists ask this for each post.
+        return PostStatus.SCHEDULED if self.published_at > datetime.now(UTC) else PostStatus.PUBLISHED
 
     @property
     def summary(self) -> str:

@@ -94,11 +94,12 @@ def seed_posts() -> int:
     return len(missing)
 
 
-def seed_many_posts(count: int) -> Iterator[int]:
+def seed_many_posts(count: int) -> Iterator[tuple[int, int]]:
     """Store the first `count` of an endless row of published posts, but for those that are there.
 
-    Yields, batch by batch, how many of them are done. The posts are the same each time: texts, authors and times come
-    from a seeded generator, and the n-th was published n steps of five minutes before 2026.
+    Yields, batch by batch, how many of them are done and how many of these are new. The posts are the same each time:
+    texts, authors and times come from a seeded generator, and the n-th was published n steps of five minutes before
+    2026.
     """
     writers = [user for user in sample_users().values() if user.is_author]
     bodies = [(body, render(body)) for body in _bodies()]
@@ -107,7 +108,7 @@ def seed_many_posts(count: int) -> Iterator[int]:
         posts = [_nth_post(number, writers, bodies) for number in batch]
         there = set(Post.objects.filter(slug__in=[post.slug for post in posts]).values_list("slug", flat=True))
         Post.objects.bulk_create(post for post in posts if post.slug not in there)
-        yield len(batch)
+        yield len(batch), len(batch) - len(there)
 
 
 def _nth_post(number: int, writers: list[User], bodies: list[tuple[str, Rendered]]) -> Post:

@@ -48,12 +48,18 @@ def manage(data_dir: Path, *arguments: str, **settings: str) -> subprocess.Compl
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
+def free_port() -> int:
+    """A port that nobody listens on, just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 @contextmanager
 def serving(data_dir: Path, *arguments: str, application: str | None = None, **settings: str) -> Iterator[Server]:
     """Serve on a free port until the block ends. `application` is served by bare uvicorn instead of our command."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     if application is None:
         command = [sys.executable, "manage.py", "serve", "--port", str(port), *arguments]
     else:

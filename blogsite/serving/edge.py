@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from django.http.request import split_domain_port, validate_host
@@ -30,8 +30,8 @@ class Edge:
 
     A client's own `X-Request-ID` is kept when it is 1 to 64 of letters, digits and `._-`. The id stands in the
     headers of the request that the inner layers see, and in those of the answer. `hsts_seconds` above 0 means that
-    the blog is served over HTTPS: any other request is redirected (308), and answers carry HSTS (RFC 6797). Answers
-    below `page_paths` have all other security headers already.
+    the blog is served over HTTPS: any other request is redirected (308), and answers carry HSTS (RFC 6797). A
+    path that `is_page` has its security headers already, by Django's middleware.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Edge:
         allowed_hosts: Sequence[str],
         cors_origins: Sequence[str] = (),
         hsts_seconds: int = 0,
-        page_paths: tuple[str, ...] = (),
+        is_page: Callable[[str], bool] = lambda path: False,
     ) -> None:
         self.app = app
         self.cors_origins = {origin.encode() for origin in cors_origins}
         self.https = hsts_seconds > 0
-        self.page_paths = page_paths
+        self.is_page = is_page
         self.security_headers: Headers = [NOSNIFF, NO_CONTENT_POLICY]
         if self.https:
             self.security_headers.append((b"strict-transport-security", b"max-age=%d" % hsts_seconds))
@@ -67,7 +67,7 @@ class Edge:
             request_id = headers[REQUEST_ID] = b"%024x" % _random.getrandbits(96)
             scope["headers"].append((REQUEST_ID, request_id))
         added = [(REQUEST_ID, request_id)]
-        if not scope["path"].startswith(self.page_paths):
+        if not self.is_page(scope["path"]):
             added += self.security_headers
         cross_origin = False
         if self.cors_origins:

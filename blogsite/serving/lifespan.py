@@ -1,5 +1,6 @@
 """The server's start and end: https://asgi.readthedocs.io/en/stable/specs/lifespan.html."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
@@ -33,5 +34,8 @@ class Lifespan:
                 await send({"type": "lifespan.startup.failed", "message": f"{error}"})
                 raise
             await send({"type": "lifespan.startup.complete"})
-            await receive()
+            try:
+                await receive()
+            except asyncio.CancelledError:
+                return  # a server that is told twice to stop does not wait for us
         await send({"type": "lifespan.shutdown.complete"})

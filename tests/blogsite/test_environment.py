@@ -15,6 +15,11 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_environment().allowed_hosts == ["one.example", "two.example"]
 
 
+def test_an_empty_setting_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BLOG_DATA_DIR", "")
+    assert read_environment().blog_data_dir.name == "data"
+
+
 def test_an_unknown_blog_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOG_REGISTRATON", "closed")
     with pytest.raises(ImproperlyConfigured, match="BLOG_REGISTRATON"):
@@ -30,6 +35,12 @@ def test_an_unknown_blog_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPa
         ("BLOG_MAX_BODY_BYTES", "many"),
         ("BLOG_TOKEN_KEYS", "short"),
         ("DEBUG", "maybe"),
+        ("SECRET_KEY", "short"),
+        ("DATABASE_URL", "mysql://a:b@c/d"),
+        ("ALLOWED_HOSTS", "http://blog.example.org"),
+        ("CORS_ALLOWED_ORIGINS", "localhost:5173"),
+        ("CORS_ALLOWED_ORIGINS", "http://localhost:5173/"),
+        ("FORWARDED_ALLOW_IPS", "proxy"),
     ],
 )
 def test_a_bad_value_is_refused_in_one_line_that_names_it(

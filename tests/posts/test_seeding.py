@@ -46,7 +46,7 @@ def test_the_sample_blog_has_every_role_and_every_state() -> None:
     assert {post.status for post in Post.objects.all()} == set(PostStatus)
     assert Post.objects.count() == len(POSTS) >= 12
     assert PostTag.objects.public().exists()
-    assert f"{len(POSTS)} written" in output
+    assert f"{len(POSTS)} posts written" in output
     user = User.objects.get(username="author")
     sample = next(sample for sample in USERS if sample.username == "author")
     assert (user.email, user.full_name, user.bio) == (sample.email, sample.full_name, sample.bio)
@@ -71,7 +71,7 @@ def test_a_given_password_is_everybodys() -> None:
 def test_seeding_again_changes_nothing() -> None:
     seed("--posts", "5", "--password", PASSWORD)
     posts_before, users_before = posts(), list(User.objects.order_by("pk").values("pk", "username", "created_at"))
-    assert "0 written" in seed("--posts", "5")
+    assert "0 posts written" in seed("--posts", "5")
     assert posts() == posts_before
     assert list(User.objects.order_by("pk").values("pk", "username", "created_at")) == users_before
 

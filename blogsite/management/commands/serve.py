@@ -1,15 +1,41 @@
 """`manage.py serve`: the whole server."""
 
+import socket
+from argparse import ArgumentTypeError
 from typing import Any
 
 import uvicorn
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from accounts.models import User
-from blogsite.migrating import migrate_under_lock
+from blogsite.migrating import migrate_under_lock, require_migrations
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise ArgumentTypeError(f"{text!r} is not a port: 1 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a number of processes: 1 or more")
+    return int(text)
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raise `CommandError` when nobody can listen there, before anything is promised."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise CommandError(f"Cannot listen on {host}, port {port} ({reason}): try another --port.") from None
 
 
 class Command(BaseCommand):
@@ -20,15 +46,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-        parser.add_argument("--port", type=int, default=8000, help="port to listen on (default: %(default)s)")
-        parser.add_argument("--workers", type=int, default=1, help="number of processes (default: %(default)s)")
+        parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s)")
+        parser.add_argument("--workers", type=_count, default=1, help="number of processes (default: %(default)s)")
         parser.add_argument("--no-migrate", action="store_true", help="leave the database as it is")
         parser.add_argument("--demo", action="store_true", help="fill an empty blog with sample data first")
 
     def handle(
         self, *, host: str, port: int, workers: int, no_migrate: bool, demo: bool, verbosity: int, **options: Any
     ) -> None:
-        if not no_migrate:
+        _require_free(host, port)
+        if no_migrate:
+            require_migrations()
+        else:
             migrate_under_lock(verbosity=verbosity)
         if demo:
             self._seed_if_empty()
@@ -53,7 +82,8 @@ class Command(BaseCommand):
 
     def _seed_if_empty(self) -> None:
         if User.objects.exists():
-            self.stdout.write("This blog has users already: no sample data added. `manage.py seed` adds it.")
+            self.stdout.write("This blog has users already: no sample data added.")
+            self.stdout.write("`manage.py seed` adds it; with --password P it sets the sample users' passwords anew.")
             return
         self.stdout.write("Sample data, made once. Log in with one of these:")
-        call_command("seed", stdout=self.stdout)
+        call_command("seed", stdout=self.stdout, serving=True)

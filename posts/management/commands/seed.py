@@ -8,6 +8,7 @@ from django.db import transaction
 from tqdm import tqdm
 
 from blogsite.errors import BlogError
+from blogsite.migrating import migrate_under_lock
 from posts import seeding
 
 
@@ -23,12 +24,17 @@ class Command(BaseCommand):
         "Run again, it makes only what is missing. Example: manage.py seed --posts 1000 --password correct-horse"
     )
 
+    stealth_options = ("serving",)
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--posts", type=_count, default=0, metavar="N", help="make N more posts, published")
         parser.add_argument("--password", metavar="P", help="the password of all sample users (default: random)")
         parser.add_argument("--yes", action="store_true", help="seed a blog that other people use already")
 
-    def handle(self, *, posts: int, password: str | None, yes: bool, **options: Any) -> None:
+    def handle(self, *, posts: int, password: str | None, yes: bool, serving: bool = False, **options: Any) -> None:
+        if password == "":
+            raise CommandError("The password must not be empty.")
+        migrate_under_lock(verbosity=options["verbosity"])
         strangers = seeding.strangers()
         if strangers and not yes:
             names = ", ".join(strangers[:3])
@@ -41,13 +47,16 @@ class Command(BaseCommand):
                 written = seeding.seed_posts()
         except BlogError as error:
             raise CommandError(f"A sample user cannot be made here: {error.detail}") from None
+        made = 0
         if posts:
-            with tqdm(total=posts, unit="post", disable=options["verbosity"] == 0) as bar:
-                for done in seeding.seed_many_posts(posts):
+            with tqdm(total=posts, unit="post", disable=None if options["verbosity"] else True) as bar:
+                for done, new in seeding.seed_many_posts(posts):
                     bar.update(done)
+                    made += new
         if not options["verbosity"]:
             return
         for username, chosen in passwords.items():
             self.stdout.write(f"  {username:<9} password: {chosen}")
-        self.stdout.write(f"Sample users: {len(passwords)} passwords set. Sample posts: {written} written.")
-        self.stdout.write("Next: manage.py serve")
+        self.stdout.write(f"{len(passwords)} passwords of sample users set, {written + made} posts written.")
+        if not serving:
+            self.stdout.write("Next: manage.py serve")

@@ -2,11 +2,13 @@
 
 import re
 import signal
+import socket
 from pathlib import Path
 
 import httpx
+import pytest
 
-from tests.server import manage, serving
+from tests.server import free_port, manage, serving
 
 
 def test_the_demo_says_where_to_go_and_how_to_log_in(tmp_path: Path) -> None:
@@ -72,3 +74,42 @@ def test_the_deployment_check_has_nothing_to_say_in_production(tmp_path: Path) -
         BLOG_URL="https://blog.example.org", ALLOWED_HOSTS="blog.example.org",
     )  # fmt: skip
     assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("argument", ["--port=0", "--port=99999", "--port=x", "--workers=0", "--workers=-2"])
+def test_a_number_out_of_bounds_is_refused_in_a_line(tmp_path: Path, argument: str) -> None:
+    refused = manage(tmp_path, "serve", argument)
+    assert refused.returncode == 2
+    assert argument.partition("=")[0] in refused.stderr.splitlines()[-1]
+
+
+def test_a_port_in_use_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = manage(tmp_path, "serve", "--demo", "--port", str(port))
+    assert refused.returncode == 1
+    assert f"Cannot listen on 127.0.0.1, port {port}" in refused.stderr
+    assert refused.stdout == ""
+    assert not (tmp_path / "blog.sqlite3").exists()
+
+
+def test_a_database_that_is_not_up_to_date_is_not_served_as_it_is(tmp_path: Path) -> None:
+    refused = manage(tmp_path, "serve", "--no-migrate", "--port", str(free_port()))
+    assert refused.returncode == 1
+    assert refused.stderr == "CommandError: The database is not up to date: run manage.py migrate.\n"
+
+
+def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
+    refused = manage(
+        tmp_path, "seed",
+        DATABASE_URL="postgres://nobody@127.0.0.1:1/none", SECRET_KEY="s" * 50, BLOG_TOKEN_KEYS="t" * 50,
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert "CommandError: The database does not answer: " in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_seed_makes_the_database_first(tmp_path: Path) -> None:
+    seeded = manage(tmp_path, "seed", "--posts", "3")
+    assert seeded.returncode == 0, seeded.stderr
+    assert "16 posts written" in seeded.stdout
