@@ -1,6 +1,7 @@
 """What the admin pages of all apps share."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from django.contrib import admin, messages
@@ -41,7 +42,8 @@ class ServiceAdmin(admin.ModelAdmin[M]):
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
-            with transaction.atomic():  # an action on many rows, and what the log says of it, happen whole or not
+            # An action on many rows, and what the log says of it, happen whole or not. A look locks nothing.
+            with transaction.atomic() if request.method == "POST" else nullcontext():
                 return super().changelist_view(request, *args, **kwargs)
         except BlogError as error:
             messages.error(request, error.detail)

@@ -27,7 +27,7 @@ pages = static_files(django)
 
 def is_page(path: str) -> bool:
     """Whether Django's own handler answers, with all middleware: the admin site, the API's documentation, redirects."""
-    return not path.startswith(("/api/", settings.STATIC_URL)) or path.endswith("/docs")
+    return not path.startswith(("/api/", settings.STATIC_URL)) or path == "/api/v1/docs"
 
 
 async def handlers(scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,6 +41,7 @@ threads = DatabaseThreads(
     threads=settings.DATABASE_THREADS,
     single_writer=settings.ON_SQLITE,
     timeout=settings.DATABASE_TIMEOUT,
+    waiting_paths=("/api/v1/auth/",),
 )
 application: App = threads
 clock = database_clock(next_change=NEXT_PUBLICATION)

@@ -19,7 +19,9 @@ def explained(conflicts: Mapping[str, type[BlogError]]) -> Iterator[None]:
         with transaction.atomic():
             yield
     except IntegrityError as exc:
+        # PostgreSQL names the constraint; its text holds the values too, which may spell any name.
+        named = getattr(getattr(exc.__cause__, "diag", None), "constraint_name", None)
         for name, error in conflicts.items():
-            if name in str(exc):
+            if name == named or (named is None and name in str(exc)):
                 raise error from exc
         raise

@@ -51,7 +51,7 @@ Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 """The id of a row."""
 
 Limit = Annotated[int, Field(ge=1, le=100, description="How many items a page has.")]
-Cursor = Annotated[str, Field(max_length=2000, description="The `next` of the page before.")]
+Cursor = Annotated[str, Field(max_length=4096, description="The `next` of the page before.")]
 
 ABSENT: Any = None
 """Default of a field that may be left out and must not be null: read with `model_dump(exclude_unset=True)`."""

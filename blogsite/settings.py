@@ -69,6 +69,7 @@ TEMPLATES = [
 DATA_DIR = env.blog_data_dir.absolute()
 DATABASES = {"default": dj_database_url.parse(env.database_url or f"sqlite:///{DATA_DIR / 'blog.sqlite3'}")}
 DATABASES["default"]["CONN_MAX_AGE"] = None  # connections live as long as their threads
+DATABASES["default"].setdefault("OPTIONS", {})  # what the URL says of TLS, say
 ON_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if ON_SQLITE:
     try:
@@ -77,7 +78,7 @@ if ON_SQLITE:
         raise ImproperlyConfigured(
             f"Bad setting BLOG_DATA_DIR: {DATA_DIR} cannot be made ({error.strerror})."
         ) from None
-    DATABASES["default"]["OPTIONS"] = {
+    DATABASES["default"]["OPTIONS"] |= {
         # A transaction that will write takes the write lock at its start, so that it waits instead of failing midway.
         "transaction_mode": "IMMEDIATE",
         # Longest wait for another writer, in seconds.
@@ -92,7 +93,7 @@ else:
     # an error. A statement that runs longer than 15 seconds is ended.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"]["OPTIONS"] = {
+    DATABASES["default"]["OPTIONS"] |= {
         "pool": {"timeout": 5},
         "options": "-c statement_timeout=15000 -c lock_timeout=5000",
     }

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pydantic
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import Truncator
@@ -88,6 +88,10 @@ def _actor(request: HttpRequest) -> User:
     return cast("User", request.user)  # nobody else gets past the login
 
 
+def _object_id(request: HttpRequest) -> Any:
+    return request.resolver_match and request.resolver_match.kwargs.get("object_id")
+
+
 @admin.register(Post)
 class PostAdmin(ServiceAdmin[Post]):
     """Write, find, publish and delete posts."""
@@ -120,7 +124,10 @@ class PostAdmin(ServiceAdmin[Post]):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "author":
-            kwargs["queryset"] = User.objects.with_account().writers()
+            # A post may keep an author who may no longer write.
+            present = Q(pk__in=Post.objects.filter(pk=_object_id(request)).values("author"))
+            writers = Q(pk__in=User.objects.writers().values("pk"))
+            kwargs["queryset"] = User.objects.with_account().filter(writers | present)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Post | None = None) -> Any:

@@ -12,7 +12,7 @@ from django.urls import set_script_prefix, set_urlconf
 
 from blogsite import problems
 from blogsite.errors import Malformed
-from blogsite.serving import Receive, Scope, Send, refuse
+from blogsite.serving import Receive, Scope, Send, answer, refuse
 
 WATCH_AFTER_SECONDS = 0.05
 
@@ -26,6 +26,7 @@ class APIHandler(ASGIHandler):
       in the hop of the query (`DatabaseThread`).
     - the hop that logs a 4xx. A client's mistake is answered; `blogsite.problems` logs ours.
     - the body's temporary file: `Limits` has the whole body in memory.
+    - the parts of an answer: it is in memory too, and goes out whole, with its length.
 
     Like the stock handler it cancels the view when the client hangs up, and closes what the request opened.
     """
@@ -51,6 +52,10 @@ class APIHandler(ASGIHandler):
         finally:
             watch.end()
             request.close()
+
+    async def send_response(self, response: HttpResponseBase, send: Send) -> None:
+        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
+        await answer(send, response.status_code, headers, response.content)  # type: ignore[attr-defined]
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         set_urlconf(settings.ROOT_URLCONF)

@@ -15,12 +15,13 @@ from typing import ParamSpec, TypeVar
 from asgiref.sync import ThreadSensitiveContext
 from django.db import connections
 
-from blogsite.errors import DatabaseLocked
+from blogsite.errors import DatabaseLocked, Overloaded
 from blogsite.serving import App, Message, Receive, Scope, Send, refuse
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+MAX_WAITING = 128
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}  # RFC 9110, 9.2.1
 
 
@@ -78,32 +79,42 @@ class DatabaseThreads:
 
     With `single_writer`, as SQLite has it, unsafe methods share one thread: writers queue here, in order, instead of
     fighting for the file's lock, and readers never wait for them. Nobody waits longer than `timeout` seconds (503).
-    The answer is kept until the lease is over, so that a client that reads slowly holds no thread; an answer in several
-    parts goes out as it comes.
+    The answer is kept until the lease is over, so that a client that reads slowly holds no thread.
+
+    Requests below `waiting_paths` wait long for what is no database, such as the hash of a password. They share one
+    thread of their own, so that a flood of logins keeps nobody else from the database.
     """
 
-    def __init__(self, app: App, *, threads: int, single_writer: bool, timeout: float) -> None:
+    def __init__(
+        self, app: App, *, threads: int, single_writer: bool, timeout: float, waiting_paths: tuple[str, ...] = ()
+    ) -> None:
         self.app = app
         self.timeout = timeout
+        self.waiting_paths = waiting_paths
         self.all = [DatabaseThread(f"database-{number}") for number in range(threads)]
         self.readers = self.writers = Idle(self.all)
         if single_writer:
             writer = DatabaseThread("database-writer")
             self.all.append(writer)
             self.writers = Idle([writer])
+        if waiting_paths:
+            shared = DatabaseThread("database-waiting")
+            self.all.append(shared)
+            self.waiting = Idle([shared] * MAX_WAITING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         idle = self.readers if scope["method"] in SAFE_METHODS else self.writers
+        if scope["path"].startswith(self.waiting_paths):
+            idle = self.waiting
         try:
             thread = await idle.lease(self.timeout)
         except TimeoutError:
-            return await refuse(scope, send, DatabaseLocked())
+            locked = idle is self.writers and idle is not self.readers
+            return await refuse(scope, send, DatabaseLocked() if locked else Overloaded())
         kept: list[Message] = []
 
         async def keep(message: Message) -> None:
             kept.append(message)
-            if message.get("more_body"):
-                await _flush(kept, send)
 
         try:
             thread.fresh_lease = True
@@ -111,7 +122,8 @@ class DatabaseThreads:
                 await self.app(scope, receive, keep)
         finally:
             idle.give_back(thread)
-        await _flush(kept, send)
+        for message in kept:
+            await send(message)
 
     @asynccontextmanager
     async def lifetime(self) -> AsyncIterator[None]:
@@ -127,9 +139,3 @@ def _with_good_connections(work: Callable[[], R]) -> R:
     for connection in connections.all(initialized_only=True):
         connection.close_if_unusable_or_obsolete()
     return work()
-
-
-async def _flush(kept: list[Message], send: Send) -> None:
-    messages, kept[:] = list(kept), []
-    for message in messages:
-        await send(message)

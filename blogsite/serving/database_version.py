@@ -7,7 +7,7 @@ from typing import Protocol
 
 from django.db import connection
 
-from blogsite.serving import App, Receive, Scope, Send
+from blogsite.serving import App, Message, Receive, Scope, Send
 from blogsite.serving.database_threads import SAFE_METHODS
 from blogsite.serving.sqlite_clock import SQLiteClock
 
@@ -57,7 +57,11 @@ class DatabaseVersion:
         return (self.app if scope["method"] in SAFE_METHODS else self._write)(scope, receive, send)
 
     async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_after_touch(message: Message) -> None:
+            self.clock.touch()
+            await send(message)
+
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, send_after_touch)
         finally:
             self.clock.touch()

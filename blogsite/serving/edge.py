@@ -79,7 +79,7 @@ class Edge:
             await send(message)
 
         host = headers.get(b"host", b"")
-        if not self.is_allowed(host):
+        if not self.is_allowed(host) or (len(headers) < len(scope["headers"]) and _hosts(scope) > 1):
             return await refuse(scope, send_with_added, Malformed("This server does not answer to that Host."))
         if self.https and scope["scheme"] != "https":
             query = b"?" + scope["query_string"] if scope["query_string"] else b""
@@ -101,3 +101,8 @@ class Edge:
             return False
         added += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED_HEADERS)]
         return True
+
+
+def _hosts(scope: Scope) -> int:
+    """How many times the request names its host: RFC 9112, 3.2 allows one."""
+    return sum(name == b"host" for name, _ in scope["headers"])

@@ -72,13 +72,17 @@ class PostgreSQLClock:
                 self._listening = False
 
     def _next_change(self, after: datetime) -> datetime | None:
-        with connection.cursor() as cursor:
-            cursor.execute(self.next_change_sql, [after])
-            row: tuple[datetime | None] = cursor.fetchone()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(self.next_change_sql, [after])
+                row: tuple[datetime | None] = cursor.fetchone()
+        finally:
+            connection.close()  # back to the pool, which looks after it: no lease does it for this thread
         return row[0]
 
 
 def _parameters() -> dict[str, Any]:
-    known = ("dbname", "user", "password", "host", "port", "options")
-    parameters = connection.get_connection_params()
-    return {name: parameters[name] for name in known if parameters.get(name)}
+    """What libpq is told, with TLS as the operator wants it. A peer that is gone is noticed within ten seconds."""
+    django_only = {"prepare_threshold", "cursor_factory", "context"}
+    told = {name: value for name, value in connection.get_connection_params().items() if name not in django_only}
+    return {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, **told}

@@ -2,15 +2,18 @@
 
 import asyncio
 import gzip
+import re
 import time
 from collections.abc import Hashable
 from datetime import UTC, datetime
+from functools import partial
 
 from cachetools import LRUCache
 
 from blogsite.serving import START, App, Headers, Message, Receive, Scope, Send, headers_of
 from blogsite.serving.database_version import VERSION, Clock
 
+MAX_QUICK_BYTES = 64 * 1024
 MIN_GZIP_BYTES = 860  # below this a compressed answer fits no fewer packets
 FOREVER = float("inf")
 KEPT_IN_304 = {b"etag", b"cache-control", b"vary", b"x-cache"}  # RFC 9110, 15.4.5
@@ -43,13 +46,15 @@ class Entry:
         # About: with room for the compressed copy, and for what Python adds.
         self.size = 2 * len(body) + 8 * sum(len(name) + len(value) for name, value in headers) + 2048
 
-    def copy_for(self, headers: dict[bytes, bytes]) -> Copy:
+    async def copy_for(self, headers: dict[bytes, bytes]) -> Copy:
         """The copy that a client with these headers wants. The compressed one is made when first asked for."""
         body = self.plain.body["body"]
-        if len(body) < MIN_GZIP_BYTES or b"gzip" not in headers.get(b"accept-encoding", b""):
+        if len(body) < MIN_GZIP_BYTES or not _accepts_gzip(headers.get(b"accept-encoding", b"")):
             return self.plain
         if self.zipped is None:
-            zipped = gzip.compress(body, compresslevel=6, mtime=0)
+            # A large body takes a while, in which the event loop serves others.
+            work = partial(gzip.compress, body, compresslevel=6, mtime=0)
+            zipped = await asyncio.to_thread(work) if len(body) > MAX_QUICK_BYTES else work()
             encoded = [*self.headers, (b"content-encoding", b"gzip")]
             self.zipped = Copy(self.status, encoded, self.plain.etag[:-1] + b'-gzip"', zipped)
         return self.zipped
@@ -153,7 +158,7 @@ def _storable(start: Message) -> bool:
 
 async def _serve(entry: Entry, headers: dict[bytes, bytes], scope: Scope, send: Send, *, hit: bool) -> None:
     """Send the entry as this client wants it: compressed, not at all (304), or without its body (HEAD)."""
-    copy = entry.copy_for(headers) if b"accept-encoding" in headers else entry.plain
+    copy = await entry.copy_for(headers) if b"accept-encoding" in headers else entry.plain
     start = copy.hit if hit else copy.miss
     if b"if-none-match" in headers and _matches(headers[b"if-none-match"], entry.plain.etag, copy.etag):
         kept = [pair for pair in start["headers"] if pair[0] in KEPT_IN_304]
@@ -161,6 +166,15 @@ async def _serve(entry: Entry, headers: dict[bytes, bytes], scope: Scope, send: 
         return await send({"type": "http.response.body", "body": b""})
     await send(start)
     await send(copy.body if scope["method"] == "GET" else {"type": "http.response.body", "body": b""})
+
+
+def _accepts_gzip(accept_encoding: bytes) -> bool:
+    """RFC 9110, 12.5.3: gzip is named, and not with a weight of zero."""
+    for coding in accept_encoding.split(b","):
+        name, _, weight = coding.replace(b" ", b"").partition(b";")
+        if name.lower() == b"gzip":
+            return not re.fullmatch(rb"q=0(\.0*)?", weight)
+    return False
 
 
 def _matches(if_none_match: bytes, *etags: bytes) -> bool:

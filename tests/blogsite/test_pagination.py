@@ -67,6 +67,13 @@ def test_a_cursor_is_safe_in_an_address(api: Api) -> None:
     assert re.fullmatch(r"[A-Za-z0-9._-]+", api.get("/posts", {"limit": 1}).json()["next"])
 
 
+def test_the_longest_title_gives_a_cursor_that_is_taken_back(api: Api) -> None:
+    for _ in range(2):
+        make_post(title="\U0001f600" * 200)
+    cursor = api.get("/posts", {"limit": 1, "sort": "title"}).json()["next"]
+    assert len(api.get("/posts", {"limit": 1, "sort": "title", "cursor": cursor}).json()["items"]) == 1
+
+
 def test_a_forged_cursor_is_refused(api: Api) -> None:
     for _ in range(2):
         make_post()

@@ -127,6 +127,35 @@ def test_who_waits_too_long_is_told_to_come_back() -> None:
     assert second.headers["retry-after"] == "1"
 
 
+def test_who_waits_for_something_else_holds_up_nobody() -> None:
+    async def scenario() -> tuple[int, int]:
+        app = Held()
+        layer = DatabaseThreads(app, threads=1, single_writer=True, timeout=0.05, waiting_paths=("/auth/",))
+        logins = [asyncio.create_task(ask_async(layer, scope_of("POST", "/auth/login"))) for _ in range(50)]
+        await asyncio.sleep(0.01)
+        inside = app.inside
+        app.go.set()
+        written = await ask_async(layer, scope_of("POST", "/posts"))
+        await asyncio.gather(*logins)
+        return inside, written.status
+
+    assert run(scenario) == (50, 200)
+
+
+def test_who_finds_no_reader_is_told_of_overload() -> None:
+    async def scenario() -> Answer:
+        app = Held()
+        layer = leased(app, timeout=0.05, threads=1)
+        first = asyncio.create_task(ask_async(layer, scope_of()))
+        await asyncio.sleep(0)
+        second = await ask_async(layer, scope_of())
+        app.go.set()
+        await first
+        return second
+
+    assert json.loads(run(scenario).body)["code"] == "overloaded"
+
+
 def test_those_who_wait_are_served_in_their_order() -> None:
     order: list[str] = []
 
@@ -164,9 +193,15 @@ def test_clients_that_hang_up_give_their_lease_back(wait: int) -> None:
     assert (threads, waiting) == (2, 0)
 
 
-def test_a_client_that_reads_slowly_holds_no_thread() -> None:
+@pytest.mark.parametrize("parts", [1, 5])
+def test_a_client_that_reads_slowly_holds_no_thread(parts: int) -> None:
+    async def in_parts(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for number in range(parts):
+            await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": number < parts - 1})
+
     async def scenario() -> int:
-        layer = leased(name_thread)
+        layer = leased(in_parts)
         held: list[int] = []
 
         async def slow_send(message: Any) -> None:

@@ -49,6 +49,10 @@ class TestHost:
         assert (answer.status, json.loads(answer.body)["code"]) == (400, "malformed")
         assert answer.headers["x-request-id"] == json.loads(answer.body)["request_id"]
 
+    def test_two_are_one_too_many(self) -> None:
+        assert ask_edge(("Host", "evil.example")).status == 400
+        assert ask_edge(("Host", "blog.example.org")).status == 400
+
 
 class TestHTTPS:
     def test_http_is_sent_on_with_path_and_query(self) -> None:

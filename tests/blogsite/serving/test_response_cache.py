@@ -183,8 +183,20 @@ def test_path_query_host_and_scheme_tell_answers_apart(clock: HandClock) -> None
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
 def test_a_write_of_this_process_moves_the_clock(clock: HandClock, method: str) -> None:
-    get(cached(Application(), clock), method=method)
-    assert clock.touched == 1
+    cache = cached(Application(), clock)
+    touched_before_the_answer: list[int] = []
+
+    async def scenario() -> None:
+        async def send(message: Any) -> None:
+            touched_before_the_answer.append(clock.touched)
+
+        async def receive() -> Any:
+            return {"type": "http.disconnect"}
+
+        await cache(scope_of(method, PATH), receive, send)
+
+    async_to_sync(scenario)()
+    assert min(touched_before_the_answer) > 0
 
 
 def test_head_is_answered_from_the_same_entry(clock: HandClock) -> None:
@@ -215,6 +227,18 @@ def test_the_compressed_copy_is_another_representation(clock: HandClock) -> None
         assert (zipped.headers["content-encoding"], zipped.headers["etag"]) == ("gzip", '"1-abc-gzip"')
     assert get(cache, Accept_Encoding="gzip", If_None_Match='"1-abc-gzip"').status == 304
     assert "content-encoding" not in plain.headers
+
+
+def test_gzip_of_weight_zero_is_not_wanted(clock: HandClock) -> None:
+    cache = cached(Application(padding=b"x" * 5000), clock)
+    for unwanted in ("gzip;q=0", "br, gzip; q=0.000", "gzipped", "identity"):
+        assert "content-encoding" not in get(cache, Accept_Encoding=unwanted).headers
+    assert get(cache, Accept_Encoding="GZIP;q=0.5").headers["content-encoding"] == "gzip"
+
+
+def test_a_large_answer_is_compressed_too(clock: HandClock) -> None:
+    cache = cached(Application(padding=b"x" * 200_000), clock, max_bytes=1_000_000)
+    assert len(gzip.decompress(get(cache, Accept_Encoding="gzip").body)) == 200_001
 
 
 def test_a_small_answer_is_not_compressed(clock: HandClock) -> None:

@@ -1,0 +1,71 @@
+"""The options of the command."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from tests.benchmarks.operations import OPERATIONS, Operation
+from tests.benchmarks.peers import PEERS, QUICK, Peer
+
+T = TypeVar("T")
+
+SIZES = (10_000, 100_000, 1_000_000)
+CHART = Path(__file__).parent / "chart.svg"
+
+
+class Options(argparse.Namespace):
+    """What was asked for. `peers` and `operations` are in the order of the report."""
+
+    peers: list[Peer]
+    operations: list[Operation]
+    rounds: int
+    seconds: float
+    chart: Path | None
+    scale: bool
+    sizes: list[int]
+
+
+def parse(arguments: list[str] | None = None) -> Options:
+    """Read the command line."""
+    peers = "; ".join(f"{peer.key}: {peer.name}" for peer in PEERS.values())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks",
+        description="Measure Blogsite beside its peers, on this machine and in one run.",
+        epilog=f"The peers are {peers}. Most need the extra `bench`: pip install -e '.[bench]'.",
+    )
+    parser.add_argument("--quick", action="store_true", help="about one minute: fewer peers, one short round, no chart")
+    parser.add_argument("--only", dest="peers", type=_some_of(PEERS), metavar="a,c", help="only these peers")
+    parser.add_argument(
+        "--operations", type=_some_of(OPERATIONS), metavar="NAMES", help=f"only some of {','.join(OPERATIONS)}"
+    )
+    parser.add_argument("--rounds", type=int, help="how often each peer is visited (default: 3)")
+    parser.add_argument("--seconds", type=float, help="how long each operation is measured (default: 5)")
+    parser.add_argument("--chart", type=Path, metavar="PATH", help=f"where to draw it (default: {CHART.name} here)")
+    parser.add_argument("--scale", action="store_true", help="instead: reads without the cache as the blog grows")
+    parser.add_argument(
+        "--sizes", type=_sizes, default=list(SIZES), metavar="N,N", help="the numbers of posts of --scale"
+    )
+    options = parser.parse_args(arguments, Options())
+    options.peers = options.peers or list(QUICK if options.quick else PEERS.values())
+    options.operations = options.operations or list(OPERATIONS.values())
+    options.rounds = options.rounds or (1 if options.quick else 3)
+    options.seconds = options.seconds or (2 if options.quick else 5)
+    options.chart = options.chart or (None if options.quick else CHART)
+    return options
+
+
+def _some_of(known: Mapping[str, T]) -> Callable[[str], list[T]]:
+    def some_of(text: str) -> list[T]:
+        asked = text.split(",")
+        if unknown := set(asked) - known.keys():
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
+        return [value for name, value in known.items() if name in asked]
+
+    return some_of
+
+
+def _sizes(text: str) -> list[int]:
+    if not all(size.isdecimal() and int(size) for size in text.split(",")):
+        raise argparse.ArgumentTypeError("give numbers of posts, with commas between them")
+    return sorted({int(size) for size in text.split(",")})
