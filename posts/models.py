@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from accounts.models import User, UserQuerySet, Viewer
-from blogsite.loading import CurrentMoment, QuicklyLoaded
+from blogsite.loading import CurrentMoment, HasPassed, QuicklyLoaded
 
 SUMMARY = (
     "title",
@@ -43,7 +43,7 @@ class PostStatus(models.TextChoices):
     PUBLISHED = "published", "Published"
 
 
-_PUBLISHED = Q(published=True, published_at__lte=CurrentMoment())
+_PUBLISHED = Q(published=True) & Q(HasPassed("published_at"))
 
 
 def _sees_more(viewer: Viewer) -> TypeGuard[User]:

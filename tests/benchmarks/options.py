@@ -11,6 +11,7 @@ from tests.benchmarks.peers import PEERS, QUICK, Peer
 T = TypeVar("T")
 
 SIZES = (10_000, 100_000, 1_000_000)
+SMALLEST = 100
 CHART = Path(__file__).parent / "chart.svg"
 
 
@@ -66,6 +67,6 @@ def _some_of(known: Mapping[str, T]) -> Callable[[str], list[T]]:
 
 
 def _sizes(text: str) -> list[int]:
-    if not all(size.isdecimal() and int(size) for size in text.split(",")):
-        raise argparse.ArgumentTypeError("give numbers of posts, with commas between them")
+    if not all(size.isdecimal() and int(size) >= SMALLEST for size in text.split(",")):
+        raise argparse.ArgumentTypeError(f"give numbers of posts from {SMALLEST} up, with commas between them")
     return sorted({int(size) for size in text.split(",")})

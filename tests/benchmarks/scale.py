@@ -59,8 +59,9 @@ def _visit(growth: Growth, data_dir: Path, seconds: float) -> None:
 
 def _reads(server: Server, posts: range) -> Iterator[tuple[str, list[Call]]]:
     yield "First page", [Call(POSTS_PATH)]
-    yield f"Page {DEEP_PAGE:,} of {DEEP_LIMIT}", [_page_behind(server, (DEEP_PAGE - 1) * DEEP_LIMIT)]
-    yield f"Last page of {DEEP_LIMIT}", [_page_behind(server, len(posts) - DEEP_LIMIT)]
+    last = len(posts) - DEEP_LIMIT
+    yield f"Page {DEEP_PAGE:,} of {DEEP_LIMIT}", [_page_behind(server, min((DEEP_PAGE - 1) * DEEP_LIMIT, last))]
+    yield f"Last page of {DEEP_LIMIT}", [_page_behind(server, last)]
     yield "An author's posts", [Call(f"{POSTS_PATH}?author={workplace.author_name(1)}")]
     yield "One post", OPERATIONS["detail"].calls(posts, "")
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
 from accounts.models import Role, User
+from blogsite.pagination import Order
 from posts.models import Post, PostStatus, PostTag, public_authors
 from tests.factories import make_author, make_draft, make_post, make_scheduled, make_user
 
@@ -149,3 +150,42 @@ def test_public_authors_are_the_users_with_public_posts() -> None:
     assert (found, found.post_count) == (author, 2)  # type: ignore[attr-defined]
     assert reader not in public_authors()
     assert "password" in found.get_deferred_fields()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's planner")
+def test_a_page_far_down_is_found_by_its_cursor_and_not_row_by_row() -> None:
+    """What the index is searched by is the cursor's row, in the very statement that the list makes."""
+    author = make_author()
+    moment = timezone.now() - timedelta(days=1)
+    Post.objects.bulk_create(
+        Post(
+            title=f"Post {number}",
+            slug=f"post-{number}",
+            author=author,
+            published=True,
+            published_at=moment - timedelta(minutes=number),
+            reading_minutes=1,
+        )
+        for number in range(5_000)
+    )
+    order = Order("-published_at", keys=("published_at", "id"), descending=True)
+    last = Post.objects.earliest("published_at")
+    assert last.published_at
+    found = Post.objects.published().filter(order.behind([last.published_at + timedelta(minutes=2), last.pk]))
+    sql, params = order.apply(found.with_summary())[:21].query.sql_with_params()
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with connection.cursor() as cursor:
+        assert connection.connection
+        connection.connection.set_progress_handler(count, 100)
+        try:
+            cursor.execute(sql, params)
+            assert len(cursor.fetchall()) == 3
+        finally:
+            connection.connection.set_progress_handler(None, 100)
+    assert steps < 20
