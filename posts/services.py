@@ -64,7 +64,7 @@ def update_post(*, actor: User, post_id: int, changes: dict[str, Any]) -> Post:
     """
     changes = dict(changes)
     if "content" in changes and actor.has_perm("posts.change_post"):
-        # Before the transaction, which keeps other writers waiting: a long text takes its time.
+        # Before the transaction: no lock of the database is held while a long text is rendered.
         changes |= asdict(render(changes["content"]))
     if "excerpt" in changes:
         changes["excerpt"] = changes["excerpt"] or ""

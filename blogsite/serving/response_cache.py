@@ -40,8 +40,7 @@ class Entry:
         self.expires = expires
         self.status = status
         self.headers = [pair for pair in headers if pair[0] not in (b"etag", b"content-length")]
-        etag = next((value for name, value in headers if name == b"etag"), b"")
-        self.plain = Copy(status, self.headers, etag, body)
+        self.plain = Copy(status, self.headers, dict(headers)[b"etag"], body)
         self.zipped: Copy | None = None
         # About: with room for the compressed copy, and for what Python adds.
         self.size = 2 * len(body) + 8 * sum(len(name) + len(value) for name, value in headers) + 2048
@@ -65,10 +64,10 @@ class ResponseCache:
 
     The version of the database is in the scope (`DatabaseVersion`), read before the request runs. Its answer is stored
     under that version and served only under the same one, so nothing is ever stale and no code has to remember to
-    invalidate. An answer also expires at the next moment at which anything is scheduled. Only a 200 or 308 that the
-    view marked `Cache-Control: public` is stored, never one with `Set-Cookie`; requests with `Authorization` pass by.
-    Simultaneous misses run once. `X-Cache` says what happened. At most `max_bytes` are kept: what was not asked for
-    the longest goes first.
+    invalidate. An answer also expires at the next moment at which anything is scheduled. Only a 200 or 308 with
+    an `ETag` that the view marked `Cache-Control: public` is stored, never one with `Set-Cookie`; requests with
+    `Authorization` pass by. Simultaneous misses run once. `X-Cache` says what happened. At most `max_bytes` are kept:
+    what was not asked for the longest goes first.
     """
 
     def __init__(self, app: App, *, clock: Clock, max_bytes: int) -> None:
@@ -153,7 +152,7 @@ class ResponseCache:
 def _storable(start: Message) -> bool:
     headers = {name.lower(): value for name, value in start["headers"]}
     public = b"public" in headers.get(b"cache-control", b"")
-    return start["status"] in (200, 308) and public and b"set-cookie" not in headers
+    return start["status"] in (200, 308) and public and b"etag" in headers and b"set-cookie" not in headers
 
 
 async def _serve(entry: Entry, headers: dict[bytes, bytes], scope: Scope, send: Send, *, hit: bool) -> None:

@@ -143,6 +143,7 @@ def test_an_answer_that_something_scheduled_overtook_is_not_served_again(clock: 
         (200, [(b"Cache-Control", b"private, no-store")]),
         (200, []),
         (200, [*PUBLIC, (b"Set-Cookie", b"a=b")]),
+        (200, [(b"Cache-Control", b"public, max-age=0")]),
     ],
 )
 def test_what_is_not_a_public_success_is_not_stored(clock: HandClock, status: int, headers: Headers) -> None:
