@@ -1,13 +1,17 @@
-"""The user, their role, and what each role may do."""
+"""The user, their role and what each role may do; their sessions and API tokens."""
 
+from datetime import datetime
 from typing import Any, Self
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
 from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from blogsite.loading import QuicklyLoaded
+from blogsite.prepared import Place, literal
 
 USERNAME_PATTERN = r"^[A-Za-z0-9._-]{3,30}\Z"
 
@@ -32,9 +36,9 @@ class UserQuerySet(models.QuerySet["User"]):
     def admins(self) -> Self:
         return self.filter(role=Role.ADMIN)
 
-    def named(self, username: str) -> Self:
+    def named(self, username: str | Place) -> Self:
         """The user of this name, in any case of letters."""
-        return self.filter(username__lower=username.lower())
+        return self.filter(username__lower=Lower(literal(username)))
 
     def with_login(self, login: str) -> Self:
         """The user whose name or e-mail address this is, in any case of letters. No name has an `@`."""
@@ -116,6 +120,18 @@ class User(QuicklyLoaded, AbstractBaseUser):
     def __str__(self) -> str:
         return self.username
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store the user. With a new password by `set_password`, as the admin site and Django's commands give one,
+        every session ends."""
+        has_new_password = getattr(self, "_password", None) is not None and not self._state.adding
+        super().save(*args, **kwargs)
+        if has_new_password:
+            self.sessions.all().delete()
+
+    def set_unusable_password(self) -> None:
+        super().set_unusable_password()
+        self._password = ""  # so that `save` takes it for a new password
+
     def get_full_name(self) -> str:
         return self.full_name or self.username
 
@@ -133,6 +149,11 @@ class User(QuicklyLoaded, AbstractBaseUser):
     @property
     def is_author(self) -> bool:
         return self.role in (Role.AUTHOR, Role.EDITOR, Role.ADMIN)
+
+    @property
+    def sees_unpublished(self) -> bool:
+        """Whether the user may see posts that are not public: an author their own, the roles above all."""
+        return self.is_active and self.is_author
 
     @property
     def is_staff(self) -> bool:
@@ -163,3 +184,97 @@ class User(QuicklyLoaded, AbstractBaseUser):
 
 Viewer = User | AnonymousUser
 """Whoever looks: a user, or nobody known."""
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    """Questions about sessions."""
+
+    def current(self, now: datetime | None = None) -> Self:
+        """Those that have ended neither by their age nor for want of use."""
+        now = now or timezone.now()
+        return self.filter(expires_at__gt=now, last_used_at__gt=now - settings.SESSION_IDLE)
+
+    def with_session(self) -> Self:
+        """Load what `SessionOut` shows: never what a token could be made from."""
+        return self.only("user", "created_at", "last_used_at", "expires_at", "user_agent", "address")
+
+
+class Session(QuicklyLoaded):
+    """A login that lasts: a family of refresh tokens, of which the newest is good. Without its row it is over.
+
+    A token is the family's name and a secret. Only hashes are stored: of the newest, and of the one before.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    family = models.CharField(max_length=32, unique=True, editable=False)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    previous_hash = models.CharField(max_length=64, blank=True, editable=False)
+    rotated_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
+    last_used_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    user_agent = models.CharField(max_length=300, blank=True)
+    address = models.GenericIPAddressField(null=True)
+
+    objects = SessionQuerySet.as_manager()
+    is_current = False  # set to true on the one that a request belongs to
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="accounts_session_expires")]
+
+    def __str__(self) -> str:
+        return f"since {self.created_at:%Y-%m-%d %H:%M}, {self.user_agent or 'unknown client'}"
+
+
+class Scope(models.TextChoices):
+    """What an API token may do."""
+
+    READ = "read", "Read"
+    WRITE = "write", "Read and write"
+
+
+class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
+    """Questions about API tokens."""
+
+    def with_token(self) -> Self:
+        """Load what `ApiTokenOut` shows: never the hash."""
+        return self.defer("token_hash")
+
+
+class ApiToken(QuicklyLoaded):
+    """A key that a user made for a site build or a script. Only its hash is stored."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    scope = models.CharField(max_length=5, choices=Scope.choices)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=12, editable=False, help_text="The beginning of the token.")
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(scope__in=Scope.values), name="accounts_apitoken_scope_known")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class IdempotentRequest(models.Model):
+    """A request that came with an `Idempotency-Key`, and how it was answered (`accounts.idempotency`)."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    answer = models.TextField()  # JSON as it was sent: PostgreSQL would sort the names of a JSON column
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="accounts_idempotentrequest_unique")]
+
+    def __str__(self) -> str:
+        return self.key

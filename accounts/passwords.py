@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from threading import BoundedSemaphore
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from django.contrib.auth import hashers, password_validation
 from django.core.exceptions import ValidationError
@@ -47,12 +47,16 @@ async def hash_new(password: str, *, user: User, field: str = "password") -> str
     return await _run(_validate_and_hash, password, user, field)
 
 
-async def matches(password: str, encoded: str | None) -> bool:
-    """Whether `password` is the one behind `encoded`; None does the same work and is always False.
+class Match(NamedTuple):
+    """Whether a password was right; and its new hash, if the old one is weaker than those made today."""
 
-    Raises `Overloaded`.
-    """
-    return await _run(hashers.check_password, password, encoded or _nobodys_hash()) and encoded is not None
+    right: bool
+    better_hash: str | None = None
+
+
+async def match(password: str, encoded: str | None) -> Match:
+    """Hold `password` against `encoded`; None does the same work and never matches. Raises `Overloaded`."""
+    return await _run(_match, password, encoded)
 
 
 async def _run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -72,6 +76,13 @@ def _validate_and_hash(password: str, user: User, field: str) -> str:
             errors=[FieldError(f"#/{field}", e.code or "password_weak", e.messages[0]) for e in error.error_list]
         ) from None
     return hashers.make_password(password)
+
+
+def _match(password: str, encoded: str | None) -> Match:
+    right, is_old = hashers.verify_password(password, encoded or _nobodys_hash())
+    if not right or encoded is None:
+        return Match(False)
+    return Match(True, hashers.make_password(password) if is_old else None)
 
 
 @cache

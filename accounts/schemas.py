@@ -8,8 +8,8 @@ from django.core.validators import validate_email
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from accounts.models import Role
-from blogsite.schemas import ABSENT, Flag, Id, Input, Output, PageQuery, Storable
+from accounts.models import Role, Scope
+from blogsite.schemas import ABSENT, Flag, Id, Input, Moment, Output, PageQuery, Storable
 
 
 def _email(value: str) -> str:
@@ -47,11 +47,91 @@ class Credentials(Input):
 
 
 class TokensOut(Output):
-    """An access token, in the names of RFC 6749."""
+    """The tokens of a session, in the names of RFC 6749."""
 
     access_token: str
+    refresh_token: str = Field(description="Good once: `POST /auth/refresh` trades it for new tokens.")
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
     expires_in: int = Field(description="Seconds that the access token is good for.")
+
+
+class RefreshToken(Input):
+    """The newest refresh token of a session."""
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=200), Storable]
+
+
+class SessionOut(Output):
+    """A session: one login, on one device."""
+
+    id: int
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    user_agent: str
+    address: str | None
+    is_current: bool = Field(description="Whether this request belongs to it.")
+
+
+class SessionPage(Output):
+    """The caller's sessions, the last used first."""
+
+    items: list[SessionOut]
+    next: str | None
+
+
+class PasswordChange(Input):
+    """A new password, confirmed with the old one."""
+
+    current_password: Password
+    new_password: Password
+
+
+class PasswordResetRequest(Input):
+    """Whom to send a link."""
+
+    email: Email
+
+
+class PasswordReset(Input):
+    """What the link of a password reset carries, and a new password."""
+
+    uid: Annotated[str, Field(max_length=100), Storable]
+    token: Annotated[str, Field(max_length=200), Storable]
+    new_password: Password
+
+
+class ApiTokenCreate(Input):
+    """A new API token. `write` also reads."""
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Storable]
+    scope: Scope
+    expires_at: Moment | None = Field(default=None, description="Never, if absent.")
+
+
+class ApiTokenOut(Output):
+    """An API token, without the text that makes it work."""
+
+    id: int
+    name: str
+    scope: Scope
+    hint: str = Field(description="How the token begins.")
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the hour.")
+
+
+class ApiTokenCreated(ApiTokenOut):
+    """A new API token, with its text: it is shown this once."""
+
+    token: str
+
+
+class ApiTokenPage(Output):
+    """The caller's API tokens, the newest first."""
+
+    items: list[ApiTokenOut]
+    next: str | None
 
 
 class UserCreate(Registration):
@@ -63,10 +143,17 @@ class UserCreate(Registration):
 
 
 class ProfileUpdate(Input):
-    """What users change of their own account; what is absent stays."""
+    """What users change of their own account, and admins of anybody's; what is absent stays."""
 
     full_name: FullName = ABSENT
     bio: Bio = ABSENT
+
+
+class OwnAccountUpdate(ProfileUpdate):
+    """What users change of their own account. Another e-mail address needs the password."""
+
+    email: Email = ABSENT
+    current_password: Password = ABSENT
 
 
 class UserUpdate(ProfileUpdate):

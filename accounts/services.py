@@ -1,15 +1,22 @@
 """What happens to users. Units of work are sync functions; what hashes a password is async, around one of them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.tokens import default_token_generator
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
+from django.utils.http import urlsafe_base64_decode
 
-from accounts import passwords, tokens
+from accounts import events, mails, passwords, sessions
 from accounts.models import Role, User
+from accounts.sessions import TokenPair
 from blogsite.constraints import explained
 from blogsite.errors import (
+    BadResetLink,
     BlogError,
     EmailTaken,
     FieldError,
@@ -17,9 +24,10 @@ from blogsite.errors import (
     LastAdmin,
     NotFound,
     RegistrationClosed,
-    Unauthenticated,
     UserHasPosts,
     UsernameTaken,
+    WrongCredentials,
+    WrongPassword,
 )
 
 _CONFLICTS: dict[str, type[BlogError]] = {
@@ -40,8 +48,23 @@ async def add_user(*, password: str, **fields: Any) -> User:
 
     Raises `Invalid`, `UsernameTaken`, `EmailTaken`.
     """
+    create = await prepare_user(password=password, **fields)
+    return await sync_to_async(create)()
+
+
+async def prepare_user(*, password: str, **fields: Any) -> Callable[[], User]:
+    """Check and hash the password of a new user, and return what stores them: no transaction waits for a hash.
+
+    Raises `Invalid`; what is returned raises as `create_user`.
+    """
     password_hash = await passwords.hash_new(password, user=User(**fields))
-    return await sync_to_async(create_user)(password_hash=password_hash, **fields)
+
+    def create() -> User:
+        user = create_user(password_hash=password_hash, **fields)
+        events.record("user_created", user_id=user.pk, role=user.role)
+        return user
+
+    return create
 
 
 def create_user(*, password_hash: str, **fields: Any) -> User:
@@ -52,24 +75,86 @@ def create_user(*, password_hash: str, **fields: Any) -> User:
     return user
 
 
-async def login(*, username: str, password: str) -> str:
-    """Return an access token for the user with this name or e-mail address.
+async def login(*, username: str, password: str, user_agent: str = "", address: str | None = None) -> TokenPair:
+    """Start a session of the user with this name or e-mail address.
 
-    Raises `Unauthenticated`, after the same work and with the same words, for an unknown user, a wrong password and
-    an inactive account.
+    Raises `WrongCredentials`, after the same work and with the same words, for an unknown user, a wrong password and
+    an inactive account. A hash that is weaker than those made today is made anew.
     """
     user = await User.objects.with_login(username).afirst()
-    right = await passwords.matches(password, user.password if user else None)
-    if user is None or not right or not user.is_active:
-        raise Unauthenticated("The name or the password is wrong.")
-    return tokens.issue(user)
+    match = await passwords.match(password, user.password if user else None)
+    if user is None or not match.right or not user.is_active:
+        events.record("login_failed", user_id=user.pk if user else None, address=address)
+        raise WrongCredentials
+    return await sync_to_async(_log_in)(user, match.better_hash, user_agent=user_agent, address=address)
 
 
 @transaction.atomic
-def update_user(*, user_id: int, changes: dict[str, Any]) -> User:
-    """Change fields of a user. Raises `NotFound`, `UsernameTaken`, `EmailTaken`, `LastAdmin`."""
+def _log_in(user: User, better_hash: str | None, *, user_agent: str, address: str | None) -> TokenPair:
+    """Start the session, unless the password was changed or the user deactivated while the hash was made."""
+    unchanged = User.objects.active().select_for_update().filter(pk=user.pk, password=user.password)
+    if unchanged.only("pk").first() is None:
+        raise WrongCredentials
+    if better_hash is not None:
+        User.objects.filter(pk=user.pk, password=user.password).update(password=better_hash)
+    return sessions.start(user, user_agent=user_agent, address=address)
+
+
+async def change_password(*, user: User, session_id: int, current_password: str, new_password: str) -> None:
+    """Give a user a new password, and end their other sessions.
+
+    Raises `WrongPassword`, and `Invalid` for a weak one.
+    """
+    current_hash = await _confirmed(user, current_password)
+    new_hash = await passwords.hash_new(new_password, user=user, field="new_password")
+    if not await sync_to_async(_set_password)(user, current_hash, new_hash, but=session_id):
+        raise WrongPassword  # somebody was quicker
+    mails.send_password_changed(user)
+
+
+async def request_password_reset(*, email: str) -> None:
+    """Send a link to the user of this address, if there is an active one. Nobody learns whether there is."""
+    user = await User.objects.active().with_login(email).afirst() if "@" in email else None
+    mails.send_password_reset(user)
+
+
+async def reset_password(*, uid: str, token: str, new_password: str) -> None:
+    """Give a user a new password by the link that they were sent, and end all their sessions.
+
+    Raises `BadResetLink` for one that is wrong, old or used, and `Invalid` for a weak password.
+    """
+    user = await _user_of(uid)
+    if user is None or not default_token_generator.check_token(user, token):
+        raise BadResetLink
+    new_hash = await passwords.hash_new(new_password, user=user, field="new_password")
+    if not await sync_to_async(_set_password)(user, user.password, new_hash):
+        raise BadResetLink  # it was used meanwhile
+    mails.send_password_changed(user)
+
+
+async def update_profile(*, user: User, changes: dict[str, Any], current_password: str | None) -> User:
+    """Change a user's own account. Another e-mail address needs the password, and the old one is told.
+
+    Raises `WrongPassword`, `EmailTaken`.
+    """
+    new_email = changes.get("email", user.email)
+    if new_email != user.email:
+        await _confirmed(user, current_password or "")
+    changed = await sync_to_async(update_user)(user_id=user.pk, changes=changes)
+    if new_email != user.email:
+        mails.send_email_changed(changed, user.email)
+    return changed
+
+
+@transaction.atomic
+def update_user(*, user_id: int, changes: dict[str, Any], actor: User | None = None) -> User:
+    """Change fields of a user; `actor` is the admin who does it. Who is deactivated loses every session.
+
+    Raises `NotFound`, `UsernameTaken`, `EmailTaken`, `LastAdmin`.
+    """
     admins = _lock_active_admins()
     user = _locked(user_id)
+    before = user.role, user.is_active
     stays = changes.get("role", user.role) == Role.ADMIN and changes.get("is_active", user.is_active)
     if admins == [user_id] and not stays:
         raise LastAdmin
@@ -78,7 +163,33 @@ def update_user(*, user_id: int, changes: dict[str, Any]) -> User:
     if changes:
         with explained(_CONFLICTS):
             user.save(update_fields=list(changes))
+    _note_rights(user, *before, actor=actor)
     return user
+
+
+def _note_rights(user: User, old_role: str, was_active: bool, *, actor: User | None) -> None:
+    """Write down who changed what a user may do, and let it count."""
+    noted = []
+    if user.role != old_role:
+        noted.append(f"Changed the role from {old_role} to {user.role}.")
+        events.record("role_changed", user_id=user.pk, old=old_role, new=user.role, by=actor.pk if actor else None)
+    if user.is_active != was_active:
+        noted.append("Activated." if user.is_active else "Deactivated.")
+        events.record("activity_changed", user_id=user.pk, active=user.is_active, by=actor.pk if actor else None)
+    if not user.is_active:
+        sessions.end(user.pk)
+    if actor is not None:
+        LogEntry.objects.bulk_create(
+            LogEntry(
+                user=actor,
+                content_type=ContentType.objects.get_for_model(User),
+                object_id=str(user.pk),
+                object_repr=str(user),
+                action_flag=CHANGE,
+                change_message=message,
+            )
+            for message in noted
+        )
 
 
 @transaction.atomic
@@ -100,6 +211,33 @@ def delete_user(*, user_id: int, reassign_to: int | None = None) -> None:
     elif user.posts.exists():
         raise UserHasPosts("Delete the posts first, or name who takes them with reassign_to.")
     user.delete()
+    events.record("user_deleted", user_id=user_id)
+
+
+async def _confirmed(user: User, password: str) -> str:
+    """Return the hash that `password` matches. Raises `WrongPassword`."""
+    current_hash: str = await User.objects.values_list("password", flat=True).aget(pk=user.pk)
+    if not (await passwords.match(password, current_hash)).right:
+        raise WrongPassword
+    return current_hash
+
+
+@transaction.atomic
+def _set_password(user: User, old_hash: str, new_hash: str, *, but: int | None = None) -> bool:
+    """Replace the hash and end the sessions, unless somebody was quicker. Returns whether it was done."""
+    if not User.objects.filter(pk=user.pk, password=old_hash).update(password=new_hash):
+        return False
+    events.record("password_changed", user_id=user.pk)
+    sessions.end(user.pk, but=but)
+    return True
+
+
+async def _user_of(uid: str) -> User | None:
+    try:
+        user_id = int(urlsafe_base64_decode(uid).decode("ascii"))
+    except (ValueError, UnicodeDecodeError):
+        return None
+    return await User.objects.active().filter(pk=user_id).afirst() if user_id < 2**63 else None
 
 
 def _locked(user_id: int) -> User:

@@ -4,11 +4,12 @@ import hashlib
 import secrets
 import time
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import jwt
 from django.conf import settings
 
-from accounts.models import User
+from accounts.models import Session
 from blogsite.errors import Unauthenticated
 
 ALGORITHM = "HS256"
@@ -18,35 +19,49 @@ AUDIENCE = "blogsite-api"
 _jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 
 
-def issue(user: User) -> str:
-    """Return an access token for `user`, good for `ACCESS_TOKEN_SECONDS`."""
+class Forged(Exception):
+    """A token that is none of ours, or broken: whoever sends many of them is guessing."""
+
+
+class Claims(NamedTuple):
+    """What an access token says: whose it is, of which session, and when it ends (Unix time)."""
+
+    user_id: int
+    session_id: int
+    expires: int
+
+
+def issue(session: Session) -> tuple[str, int]:
+    """Return an access token of `session`, and how many seconds it is good for: no longer than the session."""
     now = int(time.time())
+    lifetime = min(settings.ACCESS_TOKEN_SECONDS, int(session.expires_at.timestamp()) - now)
     claims = {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "sub": str(user.pk),
+        "sub": str(session.user_id),
+        "sid": str(session.pk),
         "iat": now,
-        "exp": now + settings.ACCESS_TOKEN_SECONDS,
+        "exp": now + lifetime,
         "jti": secrets.token_urlsafe(12),
     }
     key_id, key = next(iter(_keys().items()))
-    return _jwt.encode(claims, key, algorithm=ALGORITHM, headers={"typ": TYPE, "kid": key_id})
+    return _jwt.encode(claims, key, algorithm=ALGORITHM, headers={"typ": TYPE, "kid": key_id}), lifetime
 
 
-def verify(token: str) -> int:
-    """Return the id of the user that `token` was issued to. Raises `Unauthenticated`."""
+def verify(token: str) -> Claims:
+    """Return what `token` says. Raises `Unauthenticated`; for what we never signed, `Forged`."""
     try:
-        user_id, expires = _read(token)
+        claims = _read(token)
     except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
-        raise Unauthenticated("The access token is not valid.") from None
-    if expires <= time.time():
+        raise Forged from None
+    if claims.expires <= time.time():
         raise Unauthenticated("The access token has expired.")
-    return user_id
+    return claims
 
 
 @lru_cache(maxsize=4096)
-def _read(token: str) -> tuple[int, int]:
-    """The user's id, and when the token ends. A signature that was good stays good: only the time is checked anew."""
+def _read(token: str) -> Claims:
+    """A signature that was good stays good: only the time is checked anew."""
     header = jwt.get_unverified_header(token)
     if header.get("typ") != TYPE:
         raise jwt.InvalidTokenError
@@ -56,9 +71,9 @@ def _read(token: str) -> tuple[int, int]:
         algorithms=[ALGORITHM],
         issuer=ISSUER,
         audience=AUDIENCE,
-        options={"require": ["iss", "aud", "sub", "iat", "exp", "jti"], "verify_exp": False},
+        options={"require": ["iss", "aud", "sub", "sid", "iat", "exp", "jti"], "verify_exp": False},
     )
-    return int(claims["sub"]), int(claims["exp"])
+    return Claims(int(claims["sub"]), int(claims["sid"]), int(claims["exp"]))
 
 
 @cache

@@ -24,16 +24,31 @@ from posts.models import NEXT_PUBLICATION  # noqa: E402
 api = APIHandler()
 pages = static_files(django)
 
+FILES = ("/feeds/", "/sitemap")
+"""For machines, and the same for everybody: no cookie is read or set, so no middleware is needed either."""
+
 
 def is_page(path: str) -> bool:
     """Whether Django's own handler answers, with all middleware: the admin site, the API's documentation, redirects."""
-    return not path.startswith(("/api/", settings.STATIC_URL)) or path == "/api/v1/docs"
+    return not path.startswith(("/api/", *FILES, settings.STATIC_URL)) or path == "/api/v1/docs"
 
 
 async def handlers(scope: Scope, receive: Receive, send: Send) -> None:
-    """The API's own handler for the API; Django's, behind the static files, for all else."""
-    is_api = scope["path"].startswith("/api/") and not is_page(scope["path"])
+    """The API's own handler for the API, feeds and sitemaps; Django's, behind the static files, for all else."""
+    is_api = scope["path"].startswith(("/api/", *FILES)) and not is_page(scope["path"])
     await (api if is_api else pages)(scope, receive, send)
+
+
+def impersonal(app: App) -> App:
+    """Let nobody ask for `FILES` with a token or parameters: one entry of the cache answers, whatever a client adds."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(FILES):
+            headers = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
+            scope = {**scope, "query_string": b"", "headers": headers, "blogsite.headers": dict(headers)}
+        await app(scope, receive, send)
+
+    return answer
 
 
 threads = DatabaseThreads(
@@ -41,13 +56,14 @@ threads = DatabaseThreads(
     threads=settings.DATABASE_THREADS,
     single_writer=settings.ON_SQLITE,
     timeout=settings.DATABASE_TIMEOUT,
-    waiting_paths=("/api/v1/auth/",),
+    waiting_paths=("/api/v1/auth/", "/admin/login/"),
 )
 application: App = threads
 clock = database_clock(next_change=NEXT_PUBLICATION)
 if settings.RESPONSE_CACHE_BYTES:
     application = ResponseCache(application, clock=clock, max_bytes=settings.RESPONSE_CACHE_BYTES)
-application = DatabaseVersion(application, clock=clock, paths=("/api/", "/feeds/"))
+application = impersonal(application)
+application = DatabaseVersion(application, clock=clock, paths=("/api/", *FILES))
 application = Limits(application, routes=settings.BODY_LIMITS, timeout=settings.BODY_TIMEOUT)
 application = Edge(
     application,

@@ -3,11 +3,13 @@
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Awaitable, Callable
 from functools import cached_property, wraps
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern
@@ -23,8 +25,9 @@ from blogsite.errors import FieldError, Invalid, MethodNotAllowed, UnsupportedMe
 from blogsite.schemas import Problem
 
 JSON_TYPES = {"application/json", "application/merge-patch+json"}
-PUBLIC = "public, max-age=0, must-revalidate"
+PUBLIC = "public, max-age={}, must-revalidate"
 PRIVATE = "private, no-store"
+_VERSIONS = re.compile(r'(?:^|,)\s*"(\d{1,18})-[^"]*"')
 
 Run = Callable[..., Awaitable[HttpResponseBase]]
 
@@ -60,10 +63,10 @@ class BlogAPI(NinjaAPI):
         version = data.get("version") if isinstance(data, dict) else None
         reading = request.method in ("GET", "HEAD")
         if reading or version is not None:
-            digest = hashlib.blake2b(response.content, digest_size=12).hexdigest()
-            response["ETag"] = f'"{digest}"' if version is None else f'"{version}-{digest}"'
+            response["ETag"] = etag(response.content, version)
         anonymous = getattr(getattr(request, "auth", None), "is_anonymous", False)
-        response["Cache-Control"] = PUBLIC if anonymous and reading else PRIVATE
+        public = PUBLIC.format(settings.PUBLIC_MAX_AGE) if anonymous and reading else PRIVATE
+        response.headers.setdefault("Cache-Control", public)
         response["Vary"] = "Authorization, Accept-Encoding"
         if reading and "HTTP_IF_NONE_MATCH" in request.META:
             return get_conditional_response(request, etag=response["ETag"], response=response) or response
@@ -113,7 +116,26 @@ class _JSONRenderer(BaseRenderer):
     media_type = "application/json"
 
     def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
-        return orjson.dumps(data, option=orjson.OPT_UTC_Z)
+        return render(data)
+
+
+def render(output: Any) -> bytes:
+    """An output, or its fields, as the JSON that is sent."""
+    return orjson.dumps(output, default=vars, option=orjson.OPT_UTC_Z)
+
+
+def etag(body: bytes, version: int | None) -> str:
+    """A strong entity tag: of the body, and before it the version, if the thing has one."""
+    digest = hashlib.blake2b(body, digest_size=12).hexdigest()
+    return f'"{digest}"' if version is None else f'"{version}-{digest}"'
+
+
+def if_match(request: HttpRequest) -> frozenset[int] | None:
+    """The versions that `If-Match` names, or None if it asks nothing (RFC 9110, 13.1.1: a weak tag never matches)."""
+    asked = request.headers.get("If-Match")
+    if asked is None or asked.strip() == "*":
+        return None
+    return frozenset(int(version) for version in _VERSIONS.findall(asked))
 
 
 def _refuse_constant(name: str) -> None:
@@ -151,6 +173,8 @@ def _with_all_methods(pattern: Any) -> URLPattern:
         if inspect.isawaitable(response):
             response = await response
         request.method = asked
+        for name, value in getattr(request, "rate_limit", {}).items():  # how many failures are free: `accounts.limits`
+            response[name] = value
         if isinstance(response, HttpResponseNotAllowed):
             allowed = {method.strip() for method in response["Allow"].split(",")} | {"OPTIONS"}
             allowed |= {"HEAD"} if "GET" in allowed else set()
@@ -169,7 +193,7 @@ def _document_problems(operation: dict[str, Any]) -> None:
     if "requestBody" in operation:
         statuses |= {400, 408, 413, 415}
     if "security" in operation:
-        statuses |= {401}
+        statuses |= {401, 429}
     schema = {"$ref": "#/components/schemas/Problem"}
     for status in statuses:
         operation["responses"].setdefault(status, {"description": _REASONS[status]})
@@ -186,6 +210,7 @@ _REASONS = {
     413: "The body is too large",
     415: "The body is not JSON",
     422: "Validation failed",
+    429: "Too many failures",
     500: "A mistake of ours",
     503: "Try again later",
 }

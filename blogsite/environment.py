@@ -1,9 +1,11 @@
 """The one typed reader of the environment: settings are made of what it returns."""
 
 import os
+from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
@@ -19,6 +21,41 @@ def _proxy(value: str) -> str:
     return value
 
 
+def _reset_url(url: str) -> str:
+    if "{uid}" not in url or "{token}" not in url or not url.startswith(("http://", "https://")):
+        raise ValueError("must be an http or https address with {uid} and {token} in it")
+    return url
+
+
+def _scheme(url: str) -> str:
+    """The scheme of an address, empty for what is none, such as one whose port is no number."""
+    try:
+        return "" if urlsplit(url).port == 0 else urlsplit(url).scheme
+    except ValueError:
+        return ""
+
+
+def _redis(url: str) -> str:
+    if not url.startswith(("redis://", "rediss://", "unix://")) or not _scheme(url):
+        raise ValueError("must be like redis://host:6379/0, rediss://host:6379/0 or unix:///path")
+    if find_spec("redis") is None:
+        raise ValueError("needs a package: pip install -e '.[redis]'")
+    return url
+
+
+def _email_url(url: str) -> str:
+    scheme = _scheme(url)
+    if scheme not in MAIL_SCHEMES or (scheme != "console" and not urlsplit(url).hostname):
+        raise ValueError(f"must be like {', '.join(f'{name}://' for name in MAIL_SCHEMES)}, with a host")
+    return url
+
+
+MAIL_SCHEMES: dict[str, dict[str, Any]] = {
+    "console": {},
+    "smtp": {"EMAIL_PORT": 25},
+    "smtp+tls": {"EMAIL_PORT": 587, "EMAIL_USE_TLS": True},
+    "smtp+ssl": {"EMAIL_PORT": 465, "EMAIL_USE_SSL": True},
+}
 TokenKey = Annotated[str, Field(min_length=32)]
 Host = Annotated[str, Field(pattern=r"^(\*|\.?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
@@ -57,8 +94,40 @@ class Environment(BaseSettings):
         pattern=r"^https?://[^/\s]+$",
         description="Public origin, without a slash at the end; `https` turns on redirect, HSTS and secure cookies.",
     )
+    blog_post_url: Annotated[str, Field(pattern=r"^https?://[^/\s{}]+/[^\s{}]*\{slug\}[^\s{}]*$")] | None = Field(
+        default=None,
+        description="Where people read a post, such as `https://example.org/posts/{slug}`; empty for `posts/{slug}` "
+        "below `BLOG_URL`.",
+    )
+    blog_title: str = Field(default="Blogsite", description="The name of the blog, in its feeds.")
+    blog_description: str = Field(default="The newest posts.", description="What the blog is about, in its feeds.")
+    blog_language: str = Field(
+        default="en",
+        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        description="The language of the posts, in the feeds: a tag such as `en` or `pt-BR`.",
+    )
     blog_registration: Literal["open", "closed"] = Field(
         default="open", description="Whether anybody may register: `open` or `closed`."
+    )
+    blog_password_reset_url: Annotated[str, AfterValidator(_reset_url)] | None = Field(
+        default=None,
+        description="Where the link of a password reset leads, with `{uid}` and `{token}` in it; empty for "
+        "`password-reset` below `BLOG_URL`.",
+    )
+    blog_free_failures: int = Field(
+        default=10, ge=1, description="Failed logins and the like that an address has before it must wait."
+    )
+    redis_url: Annotated[str, AfterValidator(_redis)] | None = Field(
+        default=None, description="`redis://host:6379/0`, where workers count failures together; empty: each its own."
+    )
+    email_url: Annotated[str, AfterValidator(_email_url)] = Field(
+        default="console://",
+        description="`smtp://user:password@host:25`, `smtp+tls://…:587` or `smtp+ssl://…:465`; mails are printed "
+        "otherwise.",
+    )
+    blog_mail_from: str = Field(default="blog@localhost", description="The sender of mails.")
+    blog_revisions_keep: int | None = Field(
+        default=None, ge=1, description="How many revisions of a post are kept; empty for all of them."
     )
     blog_max_body_bytes: int = Field(
         default=8 * 1024 * 1024, ge=1024, description="Longest request body, in bytes; a longer one is 413."
@@ -69,6 +138,9 @@ class Environment(BaseSettings):
     blog_response_cache_bytes: int = Field(
         default=64 * 1024 * 1024, ge=0, description="Memory for stored answers, in bytes and each worker; 0 for none."
     )
+    blog_public_max_age: int = Field(
+        default=0, ge=0, description="How long browsers and CDNs may keep a public answer without asking, in seconds."
+    )
     blog_database_threads: int = Field(
         default=2, ge=1, le=64, description="Threads that read the database, in each worker."
     )
@@ -78,6 +150,20 @@ class Environment(BaseSettings):
     forwarded_allow_ips: Annotated[list[Proxy], NoDecode, BeforeValidator(_split)] = Field(
         default=[], description="Addresses of proxies whose `X-Forwarded-*` headers count; empty for none."
     )
+
+    def email_settings(self) -> dict[str, Any]:
+        """Django's settings of mail, as `EMAIL_URL` has them."""
+        parts = urlsplit(self.email_url)
+        if parts.scheme == "console":
+            return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+        settings = {
+            **MAIL_SCHEMES[parts.scheme],
+            "EMAIL_HOST": parts.hostname,
+            "EMAIL_HOST_USER": unquote(parts.username or ""),
+            "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+            "EMAIL_TIMEOUT": 30,
+        }
+        return settings | ({"EMAIL_PORT": parts.port} if parts.port else {})
 
 
 def read_environment() -> Environment:

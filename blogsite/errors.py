@@ -3,6 +3,7 @@
     BlogError
     ├── Malformed               400  the request cannot be read
     ├── Unauthenticated         401  no token, or a bad one
+    │   └── WrongCredentials
     ├── Forbidden               403  seen, but not allowed
     │   └── RegistrationClosed
     ├── NotFound                404  not there, or not yours to see
@@ -15,9 +16,14 @@
     │   ├── LastAdmin
     │   └── UserHasPosts
     ├── LengthRequired          411
+    ├── Stale                   412  the thing was changed since the client read it
     ├── TooLarge                413
     ├── UnsupportedMedia        415
     ├── Invalid                 422  understood, but wrong: `errors` names each field
+    │   ├── WrongPassword
+    │   ├── BadResetLink
+    │   └── IdempotencyKeyReused
+    ├── TooManyRequests         429  too many failures: try again, after `retry_after` seconds
     ├── InternalError           500
     └── Unavailable             503  try again, after `retry_after` seconds
         ├── DatabaseLocked
@@ -29,7 +35,7 @@ Each class carries its status, its stable code and its title; `blogsite.problems
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class BlogError(Exception):
     status: ClassVar[int]
     code: ClassVar[str]
     title: ClassVar[str]
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
 
     def __init__(self, detail: str = "", *, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(detail)
@@ -65,6 +71,12 @@ class Unauthenticated(BlogError):
     """The call needs a token, or the token given is not a good one."""
 
     status, code, title = 401, "unauthenticated", "A valid access token is needed"
+
+
+class WrongCredentials(Unauthenticated):
+    """There is no such user, or not with this password, or not an active one: nobody learns which."""
+
+    code, title = "wrong_credentials", "The name or the password is wrong"
 
 
 class Forbidden(BlogError):
@@ -139,6 +151,17 @@ class LengthRequired(BlogError):
     status, code, title = 411, "length_required", "Content-Length is required"
 
 
+class Stale(BlogError):
+    """`If-Match` names another version than the current one. `current` is the thing as it is now."""
+
+    status, code, title = 412, "stale", "It was changed since you read it"
+
+    def __init__(self, current: Any = None) -> None:
+        super().__init__()
+        self.current = current
+        self.etag: str | None = None
+
+
 class TooLarge(BlogError):
     """The body is longer than this path takes."""
 
@@ -155,6 +178,40 @@ class Invalid(BlogError):
     """The request was understood and breaks a rule; `errors` says where."""
 
     status, code, title = 422, "validation_error", "The request is not valid"
+
+
+class WrongPassword(Invalid):
+    """The password that was to confirm a change is not the user's."""
+
+    code, title = "wrong_password", "The password is wrong"
+
+    def __init__(self) -> None:
+        super().__init__(errors=[FieldError("#/current_password", "wrong_password", "This is not your password")])
+
+
+class BadResetLink(Invalid):
+    """The link of a password reset is wrong, too old, or was used before."""
+
+    code, title = "reset_link_invalid", "The link is wrong, too old, or was used before"
+
+    def __init__(self) -> None:
+        super().__init__(errors=[FieldError("#/token", "reset_link_invalid", f"{self.title}")])
+
+
+class IdempotencyKeyReused(Invalid):
+    """This `Idempotency-Key` came with another request before."""
+
+    code, title = "idempotency_key_reused", "This Idempotency-Key came with another request before"
+
+
+class TooManyRequests(BlogError):
+    """After too many failures: wait `retry_after` seconds."""
+
+    status, code, title = 429, "too_many_requests", "Too many failures"
+
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__(f"Too many failures: try again in {retry_after} second{'' if retry_after == 1 else 's'}.")
+        self.retry_after = retry_after
 
 
 class InternalError(BlogError):

@@ -5,7 +5,8 @@ from typing import Any, Self
 
 from django.db import models
 from django.db.models.base import ModelState
-from django.utils import timezone
+
+from blogsite.prepared import CurrentMoment
 
 
 class QuicklyLoaded(models.Model):
@@ -23,23 +24,14 @@ class QuicklyLoaded(models.Model):
         cls, db: str | None, field_names: Collection[str], values: Collection[Any]
     ) -> Self:
         instance = cls.__new__(cls)
-        instance.__dict__.update(zip(field_names, values, strict=True))
-        instance._state = ModelState()
-        instance._state.adding = False
-        instance._state.db = db
+        instance.__dict__.update(zip(field_names, values))  # noqa: B905 - as long as each other, and a check costs
+        instance._state = state = _StoredState()
+        state.db = db
         return instance
 
 
-class CurrentMoment(models.Expression):
-    """The time at which a query is made into SQL: a QuerySet that compares with it can be kept and asked again.
-
-    Python's clock, to the microsecond: SQLite's own `NOW` ends at the millisecond.
-    """
-
-    output_field = models.DateTimeField()
-
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        return "%s", (connection.ops.adapt_datetimefield_value(timezone.now()),)
+class _StoredState(ModelState):
+    adding = False
 
 
 class HasPassed(models.Func):

@@ -4,17 +4,18 @@ A page remembers the sort values of its last row, and the next one starts behind
 unique, so that any number of rows may share the other values.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.core import signing
-from django.db.models import BooleanField, DateTimeField, F, Field, Func, OrderBy, Q, QuerySet, TextField, Value
-from django.db.models.expressions import Combinable
+from django.db.models import BooleanField, F, Func, OrderBy, Q, QuerySet, TextField
 from django.utils.dateparse import parse_datetime
 
+from blogsite import prepared
 from blogsite.errors import FieldError, Invalid
+from blogsite.prepared import Given, literal
 from blogsite.schemas import PageQuery
 
 _signer = signing.Signer(salt="blogsite.pagination", sep=".")
@@ -44,7 +45,7 @@ class Order:
 
     def _compare(self, keys: Sequence[str], values: Sequence[Any]) -> "_RowComparison":
         row = _Row(*(F(key) for key in keys))
-        bounds = _Row(*(_literal(value) for value in values))
+        bounds = _Row(*(literal(value) for value in values))
         return _RowComparison(row, bounds, arg_joiner=" < " if self.descending else " > ")
 
 
@@ -55,20 +56,36 @@ class Page(NamedTuple):
     next: str | None
 
 
-async def paginate(queryset: QuerySet[Any, Any], *, order: Order, query: PageQuery) -> Page:
-    """Read the page that `query` asks for, in one query of the database.
+async def paginate(
+    question: Callable[..., QuerySet[Any, Any]], *arguments: Any, order: Order, query: PageQuery
+) -> Page:
+    """Read the page that `query` asks for, of the rows that the question finds (`blogsite.prepared`).
 
     Raises `Invalid` for a cursor that we did not sign for this order.
     """
     limit, cursor = query.limit, query.cursor
+    behind = None
     if cursor is not None:
-        queryset = queryset.filter(order.behind(_read_cursor(cursor, order)))
-    rows = [row async for row in order.apply(queryset)[: limit + 1]]
+        behind = tuple(None if value is None else Given(value) for value in _read_cursor(cursor, order))
+    rows = await prepared.rows(_rows, question, arguments, order, limit + 1, behind)
     if len(rows) <= limit:
         return Page(rows, None)
     rows.pop()
     values = [_portable(getattr(rows[-1], key)) for key in order.keys]
     return Page(rows, _signer.sign_object([order.name, *values]))
+
+
+def _rows(
+    question: Callable[..., QuerySet[Any, Any]],
+    arguments: tuple[Any, ...],
+    order: Order,
+    limit: int,
+    behind: tuple[Any, ...] | None,
+) -> QuerySet[Any, Any]:
+    found = question(*arguments)
+    if behind is not None:
+        found = found.filter(order.behind(behind))
+    return order.apply(found)[:limit]
 
 
 def _read_cursor(cursor: str, order: Order) -> list[Any]:
@@ -84,11 +101,6 @@ def _read_cursor(cursor: str, order: Order) -> list[Any]:
 
 def _portable(value: Any) -> Any:
     return {"time": value.isoformat()} if isinstance(value, datetime) else value
-
-
-def _literal(value: Any) -> Combinable:
-    fields: dict[type, Field[Any, Any]] = {datetime: DateTimeField(), str: TextField()}
-    return Value(value, output_field=fields.get(type(value)))
 
 
 class _Row(Func):

@@ -76,6 +76,8 @@ def headers(error: BlogError) -> dict[str, str]:
     result = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
     if error.status == 401:
         result["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, errors.Stale) and error.etag:
+        result["ETag"] = error.etag
     if error.retry_after is not None:
         result["Retry-After"] = str(error.retry_after)
     return result

@@ -1,10 +1,11 @@
 """What all schemas share: the bases of inputs and outputs, the annotated types, and the Problem."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from operator import attrgetter
+from typing import Annotated, Any, ClassVar, Self, get_args
 
 from django.utils.dateparse import parse_datetime
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
@@ -71,9 +72,64 @@ class PageQuery(Input):
 
 
 class Output(BaseModel):
-    """Base of response bodies, made from model instances. A plain pydantic class: ninja's own is eight times slower."""
+    """Base of response bodies. Its fields are what is sent, under their names; `validation_alias` is an attribute's.
 
-    model_config = ConfigDict(from_attributes=True, json_schema_serialization_defaults_required=True)
+    What the database holds is valid already, so that nothing is validated again, and what is nested is dumped by the
+    renderer alone: together a third of what pydantic would take, which is itself eight times as quick as ninja's own.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    _defaults: ClassVar[dict[str, Any]]
+    _nested: ClassVar[dict[str, type["Output"]]]
+    _names: ClassVar[list[str]]
+    _values: ClassVar[Callable[[object], tuple[Any, ...]]]
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        fields = cls.model_fields
+        outputs = {name: _output_in(field.annotation) for name, field in fields.items()}
+        cls._defaults = {name: field.default for name, field in fields.items()}
+        cls._nested = {name: output for name, output in outputs.items() if output}
+        cls._names = [name for name, field in fields.items() if field.is_required()]
+        sources = [str(fields[name].validation_alias or name) for name in cls._names]
+        cls._values = attrgetter(*sources, sources[0])  # of a single name it would give no tuple
+
+    @classmethod
+    def fields_of(cls, thing: object) -> dict[str, Any]:
+        """The fields, from the attributes of `thing`, such as a model instance. Those with a default are not read."""
+        fields = cls._defaults | dict(zip(cls._names, cls._values(thing), strict=False))
+        for name, output in cls._nested.items():
+            value = fields[name]
+            if value is not None:
+                fields[name] = list(map(output.fields_of, value)) if type(value) is list else output.fields_of(value)
+        return fields
+
+    @classmethod
+    def of(cls, thing: object) -> Self:
+        """The output with `fields_of(thing)`."""
+        return cls.trusted(cls.fields_of(thing))
+
+    @classmethod
+    def trusted(cls, fields: dict[str, Any]) -> Self:
+        """The output with these fields, which are valid already. One with a default may be absent: it is not sent."""
+        output = cls.__new__(cls)
+        for name, value in (("__dict__", fields), ("__pydantic_fields_set__", set(fields)), *_OF_PYDANTIC):
+            object.__setattr__(output, name, value)
+        return output
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:
+        """The fields, with what is nested as it is. ninja asks for this before it renders."""
+        return vars(self)
+
+
+def _output_in(annotation: Any) -> type[Output] | None:
+    """The output that a field holds, or holds a list of, or may hold."""
+    inner = next(iter(get_args(annotation)), annotation)
+    return inner if isinstance(inner, type) and issubclass(inner, Output) else None
+
+
+_OF_PYDANTIC = (("__pydantic_extra__", None), ("__pydantic_private__", None))
 
 
 class FieldProblem(Output):

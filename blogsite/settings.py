@@ -3,6 +3,8 @@
 https://docs.djangoproject.com/en/5.2/ref/settings/
 """
 
+from datetime import timedelta
+
 import dj_database_url
 import django_stubs_ext
 from csp.constants import NONE, SELF
@@ -19,9 +21,15 @@ env = read_environment()
 DEBUG = env.debug
 ALLOWED_HOSTS = env.allowed_hosts
 BLOG_URL = env.blog_url
+BLOG_POST_URL = env.blog_post_url or f"{BLOG_URL}/posts/{{slug}}"
+BLOG_TITLE = env.blog_title
+BLOG_DESCRIPTION = env.blog_description
+BLOG_LANGUAGE = env.blog_language
 BLOG_REGISTRATION_OPEN = env.blog_registration == "open"
 CORS_ALLOWED_ORIGINS = env.cors_allowed_origins
 RESPONSE_CACHE_BYTES = env.blog_response_cache_bytes
+PUBLIC_MAX_AGE = env.blog_public_max_age
+REVISIONS_KEEP = env.blog_revisions_keep
 FORWARDED_ALLOW_IPS = env.forwarded_allow_ips
 ROOT_URLCONF = "blogsite.urls"
 APPEND_SLASH = True
@@ -109,6 +117,18 @@ if not ON_SQLITE and not (env.secret_key and env.blog_token_keys):
 SECRET_KEY = env.secret_key or read_or_create_key(DATA_DIR / "secret_key")
 TOKEN_KEYS = env.blog_token_keys or [read_or_create_key(DATA_DIR / "token_key")]
 ACCESS_TOKEN_SECONDS = 600
+# A session ends when it was not refreshed for so long, and in any case after its lifetime.
+SESSION_IDLE = timedelta(days=7)
+SESSION_LIFETIME = timedelta(days=30)
+PASSWORD_RESET_TIMEOUT = 3600
+PASSWORD_RESET_URL = env.blog_password_reset_url or f"{BLOG_URL}/password-reset?uid={{uid}}&token={{token}}"
+# Failures of a kind that an address has before it must wait (`accounts.limits`), counted in Redis or in each worker.
+FREE_FAILURES = env.blog_free_failures
+REDIS_URL = env.redis_url
+
+# Mail.
+vars().update(env.email_settings())
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.blog_mail_from
 
 # Users and passwords.
 AUTH_USER_MODEL = "accounts.User"

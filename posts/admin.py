@@ -1,21 +1,35 @@
 """Posts in the admin site: authors see and change their own, editors and admins all."""
 
 import csv
+from collections.abc import Callable
 from typing import Any, cast
 
 import pydantic
 from django import forms
-from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.text import Truncator
 
 from accounts.models import User
 from blogsite.admin import ServiceAdmin
+from blogsite.errors import BlogError
 from posts import services
-from posts.models import Post, PostStatus
-from posts.schemas import PostCreate
+from posts.changes import revision_changes
+from posts.models import Post, PostStatus, PostTag
+from posts.schemas import PostCreate, TagName
+
+REVISIONS_A_PAGE = 20
+TAGS_A_PAGE = 200
+
+
+TAG: pydantic.TypeAdapter[str] = pydantic.TypeAdapter(TagName)
 
 
 class TagsField(forms.CharField):
@@ -39,6 +53,8 @@ class PostForm(forms.ModelForm[Post]):
     """A post, held against the same schema as the API's."""
 
     tags = TagsField(required=False, help_text="With commas between them.", widget=forms.TextInput(attrs={"size": 80}))
+    read_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    """The version that the form shows: what somebody else changed meanwhile is not overwritten."""
 
     class Meta:
         model = Post
@@ -49,6 +65,10 @@ class PostForm(forms.ModelForm[Post]):
             "content": forms.Textarea(attrs={"rows": 30, "cols": 100}),
             "excerpt": forms.Textarea(attrs={"rows": 3, "cols": 100}),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("read_version", self.instance.version)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -68,6 +88,22 @@ class PostForm(forms.ModelForm[Post]):
                 field = str(problem["loc"][0])
                 if field not in self.errors:
                     self.add_error(field, problem["msg"])
+        return cleaned
+
+
+class RenameForm(forms.Form):
+    """A tag, and what it is to be."""
+
+    old = forms.CharField(label="Tag", max_length=50)
+    new = forms.CharField(label="Becomes", max_length=50, help_text="A tag that is there already: they are merged.")
+
+    def clean(self) -> dict[str, str]:
+        cleaned = {}
+        for name, text in (super().clean() or self.cleaned_data).items():
+            try:
+                cleaned[name] = TAG.validate_python(text)
+            except pydantic.ValidationError as error:
+                self.add_error(name, error.errors()[0]["msg"])
         return cleaned
 
 
@@ -102,8 +138,9 @@ class PostAdmin(ServiceAdmin[Post]):
     search_fields = ("title", "slug", "content")
     date_hierarchy = "published_at"
     ordering = ("-updated_at", "-pk")
-    readonly_fields = ("created_at", "updated_at", "version")
-    actions = ("publish", "unpublish")
+    readonly_fields = ("created_at", "updated_at", "history")
+    actions = ("publish", "unpublish", "restore")
+    change_list_template = "admin/posts/post/change_list.html"
 
     @admin.display(description="Title", ordering="title")
     def short_title(self, post: Post) -> str:
@@ -112,6 +149,69 @@ class PostAdmin(ServiceAdmin[Post]):
     @admin.display(description="Tags")
     def tag_list(self, post: Post) -> str:
         return ", ".join(post.tags)
+
+    @admin.display(description="Version")
+    def history(self, post: Post) -> str:
+        address = reverse("admin:posts_post_revisions", args=[post.pk])
+        return format_html('{}, <a href="{}">what was changed</a>', post.version, address)
+
+    def get_urls(self) -> list[URLPattern]:
+        def at(route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+            return path(route, self.admin_site.admin_view(view), name=name)
+
+        return [
+            at("<int:post_id>/revisions/", self.revisions, "posts_post_revisions"),
+            at("tags/", self.tags, "posts_post_tags"),
+            *super().get_urls(),
+        ]
+
+    def tags(self, request: HttpRequest) -> HttpResponse:
+        """All tags, each to be renamed over all its posts, or merged into another; for editors."""
+        user = _actor(request)
+        if not user.is_editor:
+            raise PermissionDenied
+        form = RenameForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            count = services.rename_tag(actor=user, **form.cleaned_data)
+            message = "{old} is now {new}, in {count} posts.".format(**form.cleaned_data, count=count)
+            self.message_user(request, message, messages.SUCCESS)
+            return HttpResponseRedirect(request.path)
+        counted = PostTag.objects.values("name").annotate(post_count=Count("post")).order_by("name")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Rename and merge tags",
+            "opts": self.opts,
+            "form": form,
+            "page": Paginator(counted, TAGS_A_PAGE).get_page(request.GET.get("p")),
+        }
+        return TemplateResponse(request, "admin/posts/post/tags.html", context)
+
+    def revisions(self, request: HttpRequest, post_id: int) -> HttpResponse:
+        """What each change did, the newest first; a POST with a `version` reverts to it."""
+        post = self.get_object(request, str(post_id))
+        if post is None or not self.has_change_permission(request, post):
+            raise PermissionDenied
+        if request.method == "POST" and (version := request.POST.get("version", "")).isdecimal():
+            try:
+                services.revert_post(actor=_actor(request), post_id=post.pk, version=int(version))
+                self.message_user(request, f"Reverted to version {version}.", messages.SUCCESS)
+            except BlogError as error:
+                self.message_user(request, error.detail, messages.ERROR)
+            return HttpResponseRedirect(request.path)
+        found = post.revisions.with_editor().order_by("-version")
+        page = Paginator(found, REVISIONS_A_PAGE).get_page(request.GET.get("p"))
+        first = page.object_list[len(page.object_list) - 1] if page.object_list else None
+        older = found.filter(version__lt=first.version).first() if first else None
+        changes = revision_changes([*page.object_list, *([older] if older else [])])
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"What was changed: {post.title}",
+            "opts": self.opts,
+            "original": post,
+            "page": page,
+            "changes": changes[: len(page.object_list)],
+        }
+        return TemplateResponse(request, "admin/posts/post/revisions.html", context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Post]:
         posts = Post.objects.with_content()
@@ -132,7 +232,7 @@ class PostAdmin(ServiceAdmin[Post]):
 
     def get_fields(self, request: HttpRequest, obj: Post | None = None) -> Any:
         fields = [name for name in PostForm.Meta.fields if name != "author" or _actor(request).is_editor]
-        return [*fields, *self.readonly_fields] if obj else fields
+        return ["read_version", *fields, *self.readonly_fields] if obj else fields
 
     def has_view_permission(self, request: HttpRequest, obj: Post | None = None) -> bool:
         return request.user.has_perm("posts.view_post", obj)
@@ -147,19 +247,28 @@ class PostAdmin(ServiceAdmin[Post]):
         return {"author": request.user.pk, **super().get_changeform_initial_data(request)}
 
     def save_model(self, request: HttpRequest, obj: Post, form: Any, change: bool) -> None:
+        fields = {name: form.cleaned_data[name] for name in PostForm.Meta.fields if name in form.cleaned_data}
         if change:
-            changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            stored = services.update_post(actor=_actor(request), post_id=obj.pk, changes=changes)
+            changes = {name: value for name, value in fields.items() if name in form.changed_data}
+            shown = form.cleaned_data.get("read_version")
+            stored = services.update_post(
+                actor=_actor(request), post_id=obj.pk, changes=changes, versions=shown and {shown}
+            )
         else:
-            stored = services.create_post(actor=_actor(request), **form.cleaned_data)
+            stored = services.create_post(actor=_actor(request), **fields)
         vars(obj).update(vars(stored))
 
     def delete_model(self, request: HttpRequest, obj: Post) -> None:
-        services.delete_post(actor=_actor(request), post_id=obj.pk)
+        services.trash_post(actor=_actor(request), post_id=obj.pk)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
         for post in queryset:
-            services.delete_post(actor=_actor(request), post_id=post.pk)
+            services.trash_post(actor=_actor(request), post_id=post.pk)
+
+    @admin.action(description="Restore from the trash", permissions=["change"])
+    def restore(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
+        user = _actor(request)
+        self.for_each(request, queryset, lambda post: services.restore_post(actor=user, post_id=post.pk), "restored")
 
     @admin.action(description="Publish", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:

@@ -1,18 +1,29 @@
 """The operations on posts, tags and authors."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
 from ninja import Path, Query, Router, Status
 
 from accounts.auth import ANYBODY, USER, UserRequest, ViewerRequest
+from accounts.idempotency import done_once
 from accounts.schemas import Username
+from blogsite import prepared
+from blogsite.contract import PRIVATE, etag, if_match, render
+from blogsite.errors import Stale
 from blogsite.pagination import Order, paginate
+from blogsite.prepared import Given
 from blogsite.schemas import Id, PageQuery, problems
-from posts import services
-from posts.models import Post, PostStatus, PostTag, public_authors
+from posts import previews, questions, services
+from posts.models import Post, PostStatus
+from posts.questions import sight_of
 from posts.schemas import (
     AuthorOut,
     AuthorPage,
@@ -22,7 +33,11 @@ from posts.schemas import (
     PostPage,
     PostSummary,
     PostUpdate,
+    PreviewLink,
+    PreviewToken,
     Publication,
+    RevisionOut,
+    RevisionPage,
     SlugAsked,
     TagFilters,
     TagName,
@@ -36,8 +51,12 @@ ORDERS = {
     "-updated_at": Order("-updated_at", keys=("updated_at", "id"), descending=True),
     "title": Order("title", keys=("title", "id")),
 }
+NEWEST_VERSION = Order("-version", keys=("version",), descending=True)
+BEST_MATCH = Order("rank", keys=("rank", "id"))
 BY_NAME = Order("name", keys=("name",))
 BY_USERNAME = Order("username", keys=("username", "id"))
+
+CHANGE = problems(403, 404, 409, 412)
 
 posts = Router(tags=["posts"])
 tags = Router(tags=["tags"], auth=ANYBODY)
@@ -47,90 +66,185 @@ authors = Router(tags=["authors"], auth=ANYBODY)
 @posts.get("", auth=ANYBODY, response=PostPage, summary="List posts")
 async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> PostPage:
     """Newest first, and only what the caller may see."""
-    found = Post.objects.visible_to(request.auth, filters.status).matching(**filters.conditions())
-    schema, rows = (PostOut, found.with_content()) if filters.include else (PostSummary, found.with_summary())
-    page = await paginate(rows, order=_order(filters), query=filters)
-    count = await found.acount() if filters.count else None
-    items = [schema.model_validate(post) for post in page.items]
-    return PostPage.model_construct(items=items, next=page.next, count=count)  # of what is valid already
+    asked = sight_of(request.auth), filters.status, filters.include == "content", filters.conditions()
+    page = await paginate(questions.posts, *asked, order=_order(filters), query=filters)
+    count = await prepared.count(questions.posts, *asked) if filters.count else None
+    schema = PostOut if filters.include else PostSummary
+    fields = {"items": [schema.fields_of(post) for post in page.items], "next": page.next}
+    return PostPage.trusted(fields if count is None else fields | {"count": count})
 
 
 @posts.post("", auth=USER, response={201: PostOut, **problems(403, 409)}, summary="Write a post")
 async def create_post(request: UserRequest, response: HttpResponse, payload: PostCreate) -> Status[PostOut]:
-    """For authors, editors and admins. `published` makes it public, now or at `published_at`."""
-    post = await sync_to_async(services.create_post)(actor=request.auth, **payload.model_dump())
-    response["Location"] = request.build_absolute_uri(reverse("api:get_post", kwargs={"post_id": post.pk}))
-    return Status(201, PostOut.model_validate(post))
+    """For authors, editors and admins. `published` makes it public, now or at `published_at`.
+
+    With an `Idempotency-Key`, the same request can be sent again within 24 hours and gets the first answer.
+    """
+    create = partial(services.create_post, actor=request.auth, **payload.model_dump())
+    post = await done_once(request, create, PostOut)
+    response["Location"] = request.build_absolute_uri(reverse("api:get_post", kwargs={"post_id": post.id}))
+    return Status(201, post)
 
 
 @posts.get("/{int:post_id}", auth=ANYBODY, response={200: PostOut, **problems(404)}, summary="Read a post")
 async def get_post(request: ViewerRequest, post_id: Path[Id]) -> PostOut:
-    return PostOut.model_validate(await Post.objects.visible_to(request.auth).with_content().aget(pk=post_id))
+    post = await prepared.one(questions.post_by_id, sight_of(request.auth), Given(post_id))
+    return PostOut.of(post)
 
 
-@posts.get("/by-slug/{slug}", auth=ANYBODY, response={200: PostOut, **problems(404)}, summary="Read a post by its slug")
-async def get_post_by_slug(request: ViewerRequest, slug: Path[SlugAsked]) -> PostOut:
-    return PostOut.model_validate(await Post.objects.visible_to(request.auth).with_content().aget(slug=slug))
+@posts.get(
+    "/by-slug/{slug}",
+    auth=ANYBODY,
+    response={200: PostOut, 308: None, **problems(404)},
+    summary="Read a post by its slug",
+)
+async def get_post_by_slug(request: ViewerRequest, response: HttpResponse, slug: Path[SlugAsked]) -> Any:
+    """A slug that the post had before is answered with 308, to its present one."""
+    sight = sight_of(request.auth)
+    if found := await prepared.rows(questions.post_by_slug, sight, Given(slug)):
+        return PostOut.of(found[0])
+    post = await prepared.one(questions.post_by_former_slug, sight, Given(slug))
+    response["Location"] = request.build_absolute_uri(reverse("api:get_post_by_slug", kwargs={"slug": post.slug}))
+    return Status(308, None)
 
 
-@posts.patch("/{int:post_id}", auth=USER, response={200: PostOut, **problems(403, 404, 409)}, summary="Change a post")
+@posts.get(
+    "/preview/{token}",
+    auth=ANYBODY,
+    response={200: PostOut, **problems(404)},
+    summary="Read a post by a preview link",
+)
+async def preview_post(request: ViewerRequest, response: HttpResponse, token: Path[PreviewToken]) -> PostOut:
+    """A post of any state but the trash, for whoever has the link, until the link expires."""
+    response["Cache-Control"] = PRIVATE
+    return PostOut.of(await prepared.one(questions.post_for_preview, Given(previews.read(token))))
+
+
+@posts.post(
+    "/{int:post_id}/preview-link",
+    auth=USER,
+    response={201: PreviewLink, **problems(403, 404, 409)},
+    summary="Make a preview link",
+)
+async def create_preview_link(request: UserRequest, post_id: Path[Id]) -> Status[PreviewLink]:
+    """It is good for seven days, and shows the post as it is when it is read."""
+    await sync_to_async(services.require_change)(actor=request.auth, post_id=post_id)
+    link = previews.make(post_id)
+    address = settings.BLOG_URL + reverse("api:preview_post", kwargs={"token": link.token})
+    return Status(201, PreviewLink.trusted({"url": address, "expires_at": link.expires_at}))
+
+
+@posts.patch("/{int:post_id}", auth=USER, response={200: PostOut, **CHANGE}, summary="Change a post")
 async def update_post(request: UserRequest, post_id: Path[Id], payload: PostUpdate | None = None) -> PostOut:
-    """A JSON merge patch: what is absent stays."""
+    """A JSON merge patch: what is absent stays. `If-Match` refuses to overwrite what somebody else changed."""
     changes = payload.model_dump(exclude_unset=True) if payload else {}
-    post = await sync_to_async(services.update_post)(actor=request.auth, post_id=post_id, changes=changes)
-    return PostOut.model_validate(post)
+    return await _changed(request, services.update_post, post_id=post_id, changes=changes)
 
 
-@posts.delete("/{int:post_id}", auth=USER, response={204: None, **problems(403, 404)}, summary="Delete a post")
+@posts.delete("/{int:post_id}", auth=USER, response={204: None, **CHANGE}, summary="Put a post into the trash")
 async def delete_post(request: UserRequest, post_id: Path[Id]) -> Status[None]:
-    await sync_to_async(services.delete_post)(actor=request.auth, post_id=post_id)
+    """It can be restored, until the trash is emptied."""
+    with _current_etag():
+        trash = sync_to_async(services.trash_post)
+        await trash(actor=request.auth, post_id=post_id, versions=if_match(request))
     return Status(204, None)
 
 
-@posts.post(
-    "/{int:post_id}/publish", auth=USER, response={200: PostOut, **problems(403, 404)}, summary="Publish a post"
-)
+@posts.post("/{int:post_id}/restore", auth=USER, response={200: PostOut, **CHANGE}, summary="Restore a post")
+async def restore_post(request: UserRequest, post_id: Path[Id]) -> PostOut:
+    """It is again what it was."""
+    return await _changed(request, services.restore_post, post_id=post_id)
+
+
+@posts.post("/{int:post_id}/publish", auth=USER, response={200: PostOut, **CHANGE}, summary="Publish a post")
 async def publish_post(request: UserRequest, post_id: Path[Id], payload: Publication | None = None) -> PostOut:
     """Now, or at `published_at`: a time in the future schedules the post. A post with a time in the past keeps it."""
     published_at = payload.published_at if payload else None
-    post = await sync_to_async(services.publish_post)(actor=request.auth, post_id=post_id, published_at=published_at)
-    return PostOut.model_validate(post)
+    return await _changed(request, services.publish_post, post_id=post_id, published_at=published_at)
+
+
+@posts.post("/{int:post_id}/unpublish", auth=USER, response={200: PostOut, **CHANGE}, summary="Unpublish a post")
+async def unpublish_post(request: UserRequest, post_id: Path[Id]) -> PostOut:
+    """The post is a draft again, and keeps its time."""
+    return await _changed(request, services.unpublish_post, post_id=post_id)
+
+
+@posts.get(
+    "/{int:post_id}/revisions", auth=USER, response={200: RevisionPage, **problems(403, 404)}, summary="List revisions"
+)
+async def list_revisions(request: UserRequest, post_id: Path[Id], query: Query[PageQuery]) -> RevisionPage:
+    """The newest first. For those who may change the post."""
+    await sync_to_async(services.require_change)(actor=request.auth, post_id=post_id)
+    return RevisionPage.of(await paginate(questions.revisions, Given(post_id), order=NEWEST_VERSION, query=query))
+
+
+@posts.get(
+    "/{int:post_id}/revisions/{int:version}",
+    auth=USER,
+    response={200: RevisionOut, **problems(403, 404)},
+    summary="Read a revision",
+)
+async def get_revision(request: UserRequest, post_id: Path[Id], version: Path[Id]) -> RevisionOut:
+    """The post as it was after that change."""
+    await sync_to_async(services.require_change)(actor=request.auth, post_id=post_id)
+    return RevisionOut.of(await prepared.one(questions.revision, Given(post_id), Given(version)))
 
 
 @posts.post(
-    "/{int:post_id}/unpublish", auth=USER, response={200: PostOut, **problems(403, 404)}, summary="Unpublish a post"
+    "/{int:post_id}/revisions/{int:version}/revert",
+    auth=USER,
+    response={200: PostOut, **CHANGE},
+    summary="Revert to a revision",
 )
-async def unpublish_post(request: UserRequest, post_id: Path[Id]) -> PostOut:
-    """The post is a draft again, and keeps its time."""
-    return PostOut.model_validate(await sync_to_async(services.unpublish_post)(actor=request.auth, post_id=post_id))
+async def revert_post(request: UserRequest, post_id: Path[Id], version: Path[Id]) -> PostOut:
+    """Texts, tags and slug become what they were, as a new version. Whether the post is public stays as it is."""
+    return await _changed(request, services.revert_post, post_id=post_id, version=version)
 
 
 @tags.get("", response=TagPage, summary="List tags")
 async def list_tags(request: ViewerRequest, filters: Query[TagFilters]) -> TagPage:
     """The tags of public posts, by name."""
-    found = PostTag.objects.public().starting_with(filters.q or "").counted()
-    return TagPage.model_validate(await paginate(found, order=BY_NAME, query=filters))
+    return TagPage.of(await paginate(questions.tags, filters.q or "", order=BY_NAME, query=filters))
 
 
 @tags.get("/{path:tag}", response={200: TagOut, **problems(404)}, summary="Read a tag")
 async def get_tag(request: ViewerRequest, tag: Path[TagName]) -> TagOut:
-    return TagOut.model_validate(await PostTag.objects.public().filter(name=tag).counted().aget())
+    return TagOut.of(await prepared.one(questions.tag, Given(tag)))
 
 
 @authors.get("", response=AuthorPage, summary="List authors")
 async def list_authors(request: ViewerRequest, query: Query[PageQuery]) -> AuthorPage:
     """The users who have public posts, by username."""
-    return AuthorPage.model_validate(await paginate(public_authors(), order=BY_USERNAME, query=query))
+    return AuthorPage.of(await paginate(questions.authors, order=BY_USERNAME, query=query))
 
 
 @authors.get("/{username}", response={200: AuthorOut, **problems(404)}, summary="Read an author")
 async def get_author(request: ViewerRequest, username: Path[Username]) -> AuthorOut:
     """In any case of letters."""
-    return AuthorOut.model_validate(await public_authors().named(username).aget())
+    return AuthorOut.of(await prepared.one(questions.author, Given(username)))
 
 
 def _order(filters: PostFilters) -> Order:
     always_timed = filters.status in (PostStatus.PUBLISHED, PostStatus.SCHEDULED)
+    if filters.q and not filters.sort:
+        return BEST_MATCH
     order = ORDERS[filters.sort or ("-published_at" if always_timed else "-updated_at")]
     # Without nulls the condition of the cursor is one comparison, which an index serves.
     return replace(order, nullable=False) if always_timed else order
+
+
+async def _changed(request: UserRequest, change: Callable[..., Post], **arguments: Any) -> PostOut:
+    """Do a service's change, if `If-Match` lets it be done."""
+    with _current_etag():
+        post = await sync_to_async(change)(actor=request.auth, versions=if_match(request), **arguments)
+    return PostOut.of(post)
+
+
+@contextmanager
+def _current_etag() -> Iterator[None]:
+    """Let a refusal by `If-Match` say what the post's `ETag` is now."""
+    try:
+        yield
+    except Stale as error:
+        error.etag = etag(render(PostOut.of(error.current)), error.current.version)
+        raise

@@ -6,6 +6,6 @@ class PostsConfig(AppConfig):
     name = "posts"
 
     def ready(self) -> None:
-        from posts import triggers
+        from posts import checks, triggers  # noqa: F401 - registers the checks
 
         post_migrate.connect(triggers.install, sender=self)

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Self, TypeGuard
+from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, Exists, OuterRef, Q, Subquery
 from django.utils import timezone
-from django.utils.functional import cached_property
 
 from accounts.models import User, UserQuerySet, Viewer
-from blogsite.loading import CurrentMoment, HasPassed, QuicklyLoaded
+from blogsite.loading import HasPassed, QuicklyLoaded
+from blogsite.prepared import CurrentMoment, Place, literal
+from posts.search import Rank, SearchField, Snippet, highlighted
 
 SUMMARY = (
     "title",
@@ -21,6 +22,7 @@ SUMMARY = (
     "tags",
     "published",
     "published_at",
+    "trashed_at",
     "reading_minutes",
     "created_at",
     "updated_at",
@@ -31,24 +33,24 @@ SUMMARY = (
 CONTENT = ("content", "content_html")
 
 
-NEXT_PUBLICATION = "SELECT MIN(published_at) FROM posts_post WHERE published AND published_at > %s"
+NEXT_PUBLICATION = (
+    "SELECT MIN(published_at) FROM posts_post WHERE published AND trashed_at IS NULL AND published_at > %s"
+)
 """SQL of the next moment at which a scheduled post becomes public; on SQLite and on PostgreSQL."""
 
 
 class PostStatus(models.TextChoices):
-    """What a post is, by `published` and the clock."""
+    """What a post is, by `trashed_at`, `published` and the clock."""
 
     DRAFT = "draft", "Draft"
     SCHEDULED = "scheduled", "Scheduled"
     PUBLISHED = "published", "Published"
+    TRASHED = "trashed", "Trashed"
 
 
-_PUBLISHED = Q(published=True) & Q(HasPassed("published_at"))
-
-
-def _sees_more(viewer: Viewer) -> TypeGuard[User]:
-    """Whether `viewer` may see posts that are not public."""
-    return isinstance(viewer, User) and viewer.is_active and viewer.is_author
+_KEPT = Q(trashed_at__isnull=True)
+_INDEXED = Q(published=True) & _KEPT
+_PUBLISHED = _INDEXED & Q(HasPassed("published_at"))
 
 
 class PostQuerySet(models.QuerySet["Post"]):
@@ -59,10 +61,17 @@ class PostQuerySet(models.QuerySet["Post"]):
         return self.filter(_PUBLISHED)
 
     def scheduled(self) -> Self:
-        return self.filter(published=True, published_at__gt=CurrentMoment())
+        return self.filter(_INDEXED, published_at__gt=CurrentMoment())
 
     def drafts(self) -> Self:
-        return self.filter(published=False)
+        return self.filter(_KEPT, published=False)
+
+    def kept(self) -> Self:
+        """What is not in the trash."""
+        return self.filter(_KEPT)
+
+    def trashed(self) -> Self:
+        return self.exclude(_KEPT)
 
     def with_status(self, status: str) -> Self:
         """Posts of a `PostStatus`, or of "all"."""
@@ -73,19 +82,21 @@ class PostQuerySet(models.QuerySet["Post"]):
                 return self.scheduled()
             case PostStatus.DRAFT:
                 return self.drafts()
+            case PostStatus.TRASHED:
+                return self.trashed()
             case _:
                 return self
 
     def visible_to(self, viewer: Viewer, status: str = "all") -> Self:
-        """What `viewer` may see: the public posts; an author's own; everything, for editors and admins.
+        """What `viewer` may see: the public posts; an author's own; everything, for editors and admins; also the trash.
 
         Of these, the posts of a `PostStatus`, or "all".
         """
         if status == PostStatus.PUBLISHED:
             return self.published()  # everybody may see these
-        if not _sees_more(viewer):
+        if not (isinstance(viewer, User) and viewer.sees_unpublished):
             return self.published().with_status(status)
-        visible = self if viewer.is_editor else self.filter(_PUBLISHED | Q(author=viewer))
+        visible = self if viewer.is_editor else self.filter(_PUBLISHED | Q(author=viewer.pk))
         return visible.with_status(status)
 
     def by(self, username: str) -> Self:
@@ -106,9 +117,16 @@ class PostQuerySet(models.QuerySet["Post"]):
         tag: Sequence[str] = (),
         published_after: datetime | None = None,
         published_before: datetime | None = None,
+        q: str | Place | None = None,
     ) -> Self:
-        """Posts that meet every condition that is given. The bounds of time are exclusive."""
+        """Posts that meet every condition that is given. The bounds of time are exclusive.
+
+        With `q`, a query of `posts.search`, each has its `rank` and its `snippet`.
+        """
         posts = self.tagged(*tag)
+        if q is not None:
+            query = literal(q)
+            posts = posts.filter(search__text__matches=query).annotate(rank=Rank(query), snippet=Snippet(query))
         if author is not None:
             posts = posts.by(author)
         if published_after is not None:
@@ -126,24 +144,6 @@ class PostQuerySet(models.QuerySet["Post"]):
         return self.select_related("author").only(*SUMMARY, *CONTENT)
 
 
-class PostManager(models.Manager["Post"]):
-    """What nearly every request asks of `Post.objects` is built once, and copied: a fifth of the work for one post."""
-
-    def published(self) -> PostQuerySet:
-        return self._published.all()
-
-    def visible_to(self, viewer: Viewer, status: str = "all") -> PostQuerySet:
-        only_published = status == PostStatus.PUBLISHED or (status == "all" and not _sees_more(viewer))
-        return self.published() if only_published else self._queryset().visible_to(viewer, status)
-
-    @cached_property
-    def _published(self) -> PostQuerySet:
-        return self._queryset().published()
-
-    def _queryset(self) -> PostQuerySet:
-        return PostQuerySet(self.model, using=self._db)
-
-
 class Post(QuicklyLoaded):
     """A text by an author. It is public while `published` is true and `published_at` is not in the future."""
 
@@ -158,17 +158,20 @@ class Post(QuicklyLoaded):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
+    trashed_at = models.DateTimeField(null=True, editable=False)
 
     # Derived from the content when it is written, so that no read renders.
     content_html = models.TextField(editable=False)
     derived_excerpt = models.CharField(max_length=500, editable=False)
     reading_minutes = models.PositiveIntegerField(editable=False)
 
-    objects = PostManager.from_queryset(PostQuerySet)()
+    objects = PostQuerySet.as_manager()
+    snippet: str | None = None  # where a search found it
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["slug"], name="posts_post_slug_unique"),
+            # A post in the trash gives its slug away.
+            models.UniqueConstraint(fields=["slug"], name="posts_post_slug_unique", condition=_KEPT),
             models.CheckConstraint(
                 condition=Q(published=False) | Q(published_at__isnull=False), name="posts_post_published_has_time"
             ),
@@ -176,12 +179,13 @@ class Post(QuicklyLoaded):
         ]
         indexes = [
             # Partial: `WHERE published` alone is a condition that no ordinary index serves on SQLite.
-            models.Index(fields=["-published_at", "-id"], name="posts_post_public", condition=Q(published=True)),
+            models.Index(fields=["-published_at", "-id"], name="posts_post_public", condition=_INDEXED),
             models.Index(
-                fields=["author", "-published_at", "-id"], name="posts_post_author_public", condition=Q(published=True)
+                fields=["author", "-published_at", "-id"], name="posts_post_author_public", condition=_INDEXED
             ),
-            models.Index(fields=["title", "id"], name="posts_post_title_public", condition=Q(published=True)),
+            models.Index(fields=["title", "id"], name="posts_post_title_public", condition=_INDEXED),
             models.Index(fields=["-updated_at", "-id"], name="posts_post_updated"),
+            models.Index(fields=["trashed_at"], name="posts_post_trashed", condition=Q(trashed_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -189,15 +193,82 @@ class Post(QuicklyLoaded):
 
     @property
     def status(self) -> PostStatus:
+        if self.trashed_at is not None:
+            return PostStatus.TRASHED
         if not self.published or self.published_at is None:
             return PostStatus.DRAFT
         # Not `timezone.now`, which looks at the settings each time: lists ask this for each post.
         return PostStatus.SCHEDULED if self.published_at > datetime.now(UTC) else PostStatus.PUBLISHED
 
     @property
+    def highlight(self) -> str | None:
+        """Where a search found the post, as safe HTML."""
+        return highlighted(self.snippet)
+
+    @property
     def summary(self) -> str:
         """The excerpt that was given, or the one derived from the content."""
         return self.excerpt or self.derived_excerpt
+
+
+class RevisionQuerySet(models.QuerySet["Revision"]):
+    """Questions about revisions."""
+
+    def with_editor(self) -> Self:
+        """Load what `RevisionOut` shows."""
+        return self.select_related("edited_by").only(
+            *(field.attname for field in Revision._meta.concrete_fields), "edited_by__username", "edited_by__full_name"
+        )
+
+
+class Revision(QuicklyLoaded):
+    """A post as it was after one change. Creation is version 1."""
+
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="revisions", db_index=False)
+    version = models.PositiveIntegerField()
+    title = models.CharField(max_length=200)
+    slug = models.CharField(max_length=100)
+    excerpt = models.CharField(max_length=500, blank=True)
+    content = models.TextField(blank=True)
+    tags = models.JSONField(default=list)
+    published = models.BooleanField()
+    published_at = models.DateTimeField(null=True)
+    edited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = RevisionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["post", "version"], name="posts_revision_post_version_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.version})"
+
+
+class FormerSlug(models.Model):
+    """A slug that a post had before: whoever asks for it is sent on."""
+
+    slug = models.CharField(max_length=100, unique=True)
+    post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="former_slugs")
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class SearchEntry(models.Model):
+    """A post's entry in the full-text index, kept by the database itself (`posts.triggers`, `posts.search`)."""
+
+    post = models.OneToOneField(
+        Post, primary_key=True, db_column="rowid", on_delete=models.DO_NOTHING, related_name="search"
+    )
+    text = SearchField(db_column="posts_search")
+
+    class Meta:
+        managed = False
+        db_table = "posts_search"
+
+    def __str__(self) -> str:
+        return f"post {self.pk}"
 
 
 class PostTagQuerySet(models.QuerySet["PostTag"]):

@@ -29,6 +29,7 @@ class SamplePost:
     tags: tuple[str, ...]
     age: timedelta | None
     content: str
+    trashed: bool = False
 
 
 USERS = (
@@ -200,5 +201,14 @@ Log in to the [admin site](/admin/), or try the API from its [documentation](/ap
         None,
         """I said things on that descent that I would like to take back.
 """,
+    ),
+    SamplePost(
+        "coauthor",
+        "Ten reasons to wash a cast-iron pan with soap",
+        ("cooking", "lists"),
+        timedelta(days=12),
+        """I have been told, at length, that there are none. The pan is in the trash, and so is this post.
+""",
+        trashed=True,
     ),
 )

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from blogsite.prepared import Given
 from blogsite.schemas import ABSENT, Flag, Input, Moment, Output, PageQuery, Storable, unique
 from posts import slugs
 from posts.models import PostStatus
+from posts.search import query_of
 
 MAX_CONTENT_BYTES = 1024 * 1024
 
@@ -46,6 +48,7 @@ Content = Annotated[str, Field(description="Markdown, up to 1 MiB in UTF-8."), S
 Excerpt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable]
 TagName = Annotated[str, Field(min_length=1, max_length=50), Storable, BeforeValidator(_tag)]
 """A tag: trimmed, with single spaces, case-folded, in Unicode's composed form (NFC)."""
+PreviewToken = Annotated[str, Field(max_length=200), Storable]
 TagNames = Annotated[list[TagName], Field(max_length=50), AfterValidator(unique)]
 Sort = Literal["-published_at", "published_at", "-updated_at", "title"]
 
@@ -85,20 +88,30 @@ class PostFilters(PageQuery):
 
     tag: list[TagName] = Field(default=[], description="Repeated: posts that have all of them.")
     author: Annotated[str, Field(max_length=30), Storable] | None = Field(default=None, description="A username.")
-    status: Literal["published", "draft", "scheduled", "all"] = Field(
+    status: Literal["published", "draft", "scheduled", "trashed", "all"] = Field(
         default="published", description="Of the others than `published`, what the caller may see."
+    )
+    q: Annotated[str, Field(min_length=1, max_length=200), Storable] | None = Field(
+        default=None, description='Words and "phrases" that a post has, all of them; the last word may be a beginning.'
     )
     published_after: Moment | None = None
     published_before: Moment | None = None
     sort: Sort | None = Field(
-        default=None, description="`-published_at`, but `-updated_at` for drafts and for all. No time sorts last."
+        default=None,
+        description="`-published_at`, but `-updated_at` for drafts and for all, and the best match "
+        "with `q`. No time sorts last.",
     )
     include: Literal["content"] | None = Field(default=None, description="`content` adds the text of each post.")
     count: bool = Field(default=False, description="Whether to count all matching posts.")
 
-    def conditions(self) -> dict[str, Any]:
-        """The arguments of `PostQuerySet.matching`."""
-        return self.model_dump(include={"author", "tag", "published_after", "published_before"})
+    def conditions(self) -> tuple[tuple[str, Any], ...]:
+        """The arguments of `PostQuerySet.matching`, for a question (`blogsite.prepared`)."""
+        names = ("author", "published_after", "published_before")
+        given: tuple[tuple[str, Any], ...]
+        given = tuple((name, Given(value)) for name in names if (value := getattr(self, name)) is not None)
+        if self.tag:
+            given = (*given, ("tag", tuple(map(Given, self.tag))))
+        return (*given, ("q", Given(query_of(self.q)))) if self.q else given
 
 
 class PostAuthor(Output):
@@ -126,7 +139,7 @@ class PostSummary(Output):
     created_at: datetime
     updated_at: datetime
     version: int = Field(description="Counts the changes, from 1.")
-    highlight: None = None
+    highlight: str | None = Field(description="Where the search `q` found the post: safe HTML with `<mark>`.")
 
 
 class PostOut(PostSummary):
@@ -134,6 +147,36 @@ class PostOut(PostSummary):
 
     content: str
     content_html: str
+
+
+class RevisionOut(Output):
+    """A post as it was after one change."""
+
+    version: int = Field(description="The version of the post that this is. Creation is 1.")
+    title: str
+    slug: str
+    excerpt: str
+    content: str
+    tags: list[str]
+    published: bool
+    published_at: datetime | None
+    cover_image_id: None = None
+    edited_by: PostAuthor | None = Field(description="Who made the change; null when that user is gone.")
+    created_at: datetime
+
+
+class RevisionPage(Output):
+    """A page of revisions, the newest first."""
+
+    items: list[RevisionOut]
+    next: str | None
+
+
+class PreviewLink(Output):
+    """An address at which anybody may read a post until a time, whatever its state."""
+
+    url: str
+    expires_at: datetime
 
 
 class PostPage(Output):

@@ -83,7 +83,7 @@ def seed_posts() -> int:
     users = sample_users()
     now = timezone.now()
     for sample in missing:
-        services.create_post(
+        post = services.create_post(
             actor=users[sample.author],
             title=sample.title,
             content=sample.content,
@@ -91,6 +91,8 @@ def seed_posts() -> int:
             published=sample.age is not None,
             published_at=None if sample.age is None else now - sample.age,
         )
+        if sample.trashed:
+            services.trash_post(actor=users[sample.author], post_id=post.pk)
     return len(missing)
 
 
@@ -107,7 +109,7 @@ def seed_many_posts(count: int) -> Iterator[tuple[int, int]]:
     while batch := list(islice(numbers, BATCH)):
         posts = [_nth_post(number, writers, bodies) for number in batch]
         there = set(Post.objects.filter(slug__in=[post.slug for post in posts]).values_list("slug", flat=True))
-        Post.objects.bulk_create(post for post in posts if post.slug not in there)
+        services.import_posts([post for post in posts if post.slug not in there])
         yield len(batch), len(batch) - len(there)
 
 

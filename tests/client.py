@@ -6,10 +6,15 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts import tokens
+from accounts import sessions
 from accounts.models import User
 
 ROOT = "/api/v1"
+
+
+def access_token(user: User) -> str:
+    """An access token of a new session."""
+    return sessions.start(user).access_token
 
 
 class Api:
@@ -17,7 +22,7 @@ class Api:
 
     def __init__(self, client: Client, user: User | None = None) -> None:
         self._client = client
-        self._headers = {"Authorization": f"Bearer {tokens.issue(user)}"} if user else {}
+        self._headers = {"Authorization": f"Bearer {access_token(user)}"} if user else {}
 
     def acting_as(self, user: User) -> "Api":
         """The same API, with an access token of `user`."""

@@ -1,13 +1,23 @@
 """What all tests share."""
 
 import logging
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
 
+from blogsite.limiter import ProcessLimiter, limiter
 from tests.client import Api
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+@pytest.fixture(autouse=True)
+def forget_failures() -> Callable[[], None]:
+    """No test has to wait for the failures of another. A test that calls it forgets its own, too."""
+    assert isinstance(limiter, ProcessLimiter)
+    limiter.clear()
+    return limiter.clear
 
 
 @pytest.fixture

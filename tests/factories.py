@@ -52,6 +52,14 @@ def make_draft(**overrides: Any) -> Post:
     return make_post(**{"published": False, "published_at": None, **overrides})
 
 
+def make_trashed(**overrides: Any) -> Post:
+    """A post that was public, and is in the trash."""
+    post = make_post(**overrides)
+    posts.trash_post(actor=post.author, post_id=post.pk)
+    post.refresh_from_db()
+    return post
+
+
 def make_scheduled(**overrides: Any) -> Post:
     """A post that becomes public in an hour."""
     return make_post(**{"published_at": timezone.now() + timedelta(hours=1), **overrides})

@@ -2,30 +2,45 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
 from itertools import product
 from typing import Any
 
 import jwt
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.tokens import default_token_generator
+from django.utils import timezone
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
 
-from accounts import tokens
-from accounts.models import User
+from accounts import api_tokens, services, sessions
+from accounts.models import ApiToken, Session, User
+from posts import previews
 from posts.models import Post
 from tests.blogsite.test_contract import IDS, OPERATIONS, fill
-from tests.client import Api, assert_problem
+from tests.client import Api, access_token, assert_problem
 from tests.factories import (
+    PASSWORD,
     make_admin,
     make_author,
     make_draft,
     make_editor,
     make_post,
     make_scheduled,
+    make_trashed,
     make_user,
 )
 
 ACTORS = ("nobody", "reader", "author", "owner", "editor", "admin")
-STATES: dict[str, Callable[..., Post]] = {"draft": make_draft, "scheduled": make_scheduled, "published": make_post}
+STATES: dict[str, Callable[..., Post]] = {
+    "draft": make_draft,
+    "scheduled": make_scheduled,
+    "published": make_post,
+    "trashed": make_trashed,
+}
 
 OPEN = dict.fromkeys(ACTORS, 200)
 SELF = {**OPEN, "nobody": 401}
@@ -36,6 +51,17 @@ WRITERS = {**OPEN, "nobody": 401, "reader": 403}
 GENERAL = {
     "register": OPEN,
     "login": OPEN,
+    "refresh": OPEN,
+    "logout": OPEN,
+    "request_password_reset": OPEN,
+    "reset_password": OPEN,
+    "change_password": SELF,
+    "list_sessions": SELF,
+    "end_session": SELF,
+    "end_all_sessions": SELF,
+    "list_api_tokens": SELF,
+    "create_api_token": SELF,
+    "delete_api_token": SELF,
     "get_me": SELF,
     "update_me": SELF,
     "list_users": ADMINS,
@@ -48,22 +74,61 @@ GENERAL = {
     "get_author": OPEN,
     "list_posts": OPEN,
     "create_post": WRITERS,
+    "preview_post": OPEN,
     "list_tags": OPEN,
     "get_tag": OPEN,
 }
 READ_ONE = {"get_post", "get_post_by_slug"}
-CHANGE_ONE = {"update_post", "delete_post", "publish_post", "unpublish_post"}
+CHANGE_ONE = {
+    "update_post",
+    "delete_post",
+    "restore_post",
+    "publish_post",
+    "unpublish_post",
+    "list_revisions",
+    "get_revision",
+    "revert_post",
+    "create_preview_link",
+}
+
+# What an API token may not do, whatever its scope.
+LOGIN_NEEDED = {
+    "change_password",
+    "list_sessions",
+    "end_session",
+    "end_all_sessions",
+    "list_api_tokens",
+    "create_api_token",
+    "delete_api_token",
+}
 
 METHODS = {operation["operationId"]: (method, path) for method, path, operation in OPERATIONS}
-BODIES: dict[str, Any] = {
-    "register": {"username": "newcomer", "email": "new@example.com", "password": "quiet-river-lantern"},
-    "login": {"username": "subject", "password": "quiet-river-lantern"},
-    "create_user": {"username": "newcomer", "email": "new@example.com", "password": "quiet-river-lantern"},
-    "create_post": {"title": "New", "content": "Text"},
-    "update_user": {"full_name": "Changed"},
-    "update_me": {"full_name": "Changed"},
-    "update_post": {"title": "Changed"},
+TAKES_TOKENS = [operation["operationId"] for _, _, operation in OPERATIONS if "security" in operation]
+NEWCOMER = {"username": "newcomer", "email": "new@example.com", "password": PASSWORD}
+BODIES: dict[str, Callable[[User], Any]] = {
+    "register": lambda subject: NEWCOMER,
+    "login": lambda subject: {"username": "subject", "password": PASSWORD},
+    "refresh": lambda subject: {"refresh_token": sessions.start(subject).refresh_token},
+    "logout": lambda subject: {"refresh_token": sessions.start(subject).refresh_token},
+    "request_password_reset": lambda subject: {"email": subject.email},
+    "reset_password": lambda subject: {
+        "uid": urlsafe_base64_encode(force_bytes(subject.pk)),
+        "token": default_token_generator.make_token(subject),
+        "new_password": "another-river-lantern",
+    },
+    "change_password": lambda subject: {"current_password": PASSWORD, "new_password": "another-river-lantern"},
+    "create_api_token": lambda subject: {"name": "Build", "scope": "read"},
+    "create_user": lambda subject: NEWCOMER,
+    "create_post": lambda subject: {"title": "New", "content": "Text"},
+    "update_user": lambda subject: {"full_name": "Changed"},
+    "update_me": lambda subject: {"full_name": "Changed"},
+    "update_post": lambda subject: {"title": "Changed"},
 }
+
+
+@cache
+def password_hash() -> str:
+    return make_password(PASSWORD)
 
 
 def test_every_operation_has_a_row() -> None:
@@ -76,32 +141,59 @@ def expected(operation: str, actor: str, state: str) -> int:
         return 401
     if state != "published" and actor in ("nobody", "reader", "author"):
         return 404
+    if state == "trashed" and operation != "restore_post":
+        return 404
     return 403 if operation in CHANGE_ONE and actor in ("reader", "author") else 200
 
 
-def acting(api: Api, actor: str, post: Post) -> Api:
-    users: dict[str, Callable[[], User]] = {
+def make_actor(actor: str, post: Post) -> User | None:
+    users: dict[str, Callable[[], User | None]] = {
+        "nobody": lambda: None,
         "reader": make_user,
         "author": make_author,
         "owner": lambda: post.author,
         "editor": make_editor,
         "admin": make_admin,
     }
-    return api if actor == "nobody" else api.acting_as(users[actor]())
+    return users[actor]()
 
 
-def call(api: Api, operation: str, post: Post, subject: User) -> Any:
-    """Do the operation to the post, its tag and its author, or to the user `subject`."""
+def acting(api: Api, caller: User | None) -> Api:
+    return api.acting_as(caller) if caller else api
+
+
+def make_subject() -> User:
+    return services.create_user(username="subject", email="subject@example.com", password_hash=password_hash())
+
+
+def call(api: Api, operation: str, caller: User | None, post: Post, subject: User, **headers: str) -> Any:
+    """Do the operation to the post, its tag and its author, to the user `subject`, or to what is the caller's own."""
     method, path = METHODS[operation]
     path = path.removeprefix("/api/v1")
-    username = subject.username if "users" in path else post.author.username
-    values = {"post_id": post.pk, "slug": post.slug, "user_id": subject.pk, "username": username, "tag": "rivers"}
-    return api.send(method, path.format(**values), BODIES.get(operation))
+    own_session = own_token = 1
+    if caller is not None:
+        User.objects.filter(pk=caller.pk).update(password=password_hash())
+        sessions.start(caller)
+        own_session = caller.sessions.latest("pk").pk
+        own_token = api_tokens.create_api_token(user=caller, name="Old", scope="read")[0].pk
+    values = {
+        "post_id": post.pk,
+        "slug": post.slug,
+        "user_id": subject.pk,
+        "username": subject.username if "users" in path else post.author.username,
+        "tag": "rivers",
+        "session_id": own_session,
+        "token_id": own_token,
+        "version": 1,
+        "token": previews.make(post.pk).token,
+    }
+    body = BODIES[operation](subject) if operation in BODIES else None
+    return api.send(method, path.format(**values), body, **headers)
 
 
 def check(response: Any, status: int) -> None:
     if status == 200:
-        assert response.status_code in (200, 201, 204), response.content
+        assert response.status_code in (200, 201, 202, 204), response.content
     else:
         codes = {401: "unauthenticated", 403: "forbidden", 404: "not_found"}
         assert_problem(response, status, codes[status])
@@ -110,8 +202,8 @@ def check(response: Any, status: int) -> None:
 @pytest.mark.parametrize(("operation", "actor"), list(product(GENERAL, ACTORS)))
 def test_operations_that_are_not_about_one_post(api: Api, operation: str, actor: str) -> None:
     post = make_post(tags=["rivers"])
-    subject = make_user(username="subject", password="quiet-river-lantern")
-    response = call(acting(api, actor, post), operation, post, subject)
+    caller = make_actor(actor, post)
+    response = call(acting(api, caller), operation, caller, post, make_subject())
     check(response, GENERAL[operation][actor])
 
 
@@ -120,30 +212,42 @@ def test_operations_on_one_post(api: Api, operation: str, actor: str, state: str
     post = STATES[state]()
     before = Post.objects.filter(pk=post.pk).values().get()
     status = expected(operation, actor, state)
-    check(call(acting(api, actor, post), operation, post, post.author), status)
+    caller = make_actor(actor, post)
+    check(call(acting(api, caller), operation, caller, post, post.author), status)
     if status != 200:
         assert Post.objects.filter(pk=post.pk).values().get() == before
 
 
 @pytest.mark.parametrize(
-    ("actor", "state", "asked"), list(product(ACTORS, STATES, ["published", "draft", "scheduled", "all"]))
+    ("actor", "state", "asked"), list(product(ACTORS, STATES, ["published", "draft", "scheduled", "trashed", "all"]))
 )
 def test_lists_show_what_the_actor_may_see(api: Api, actor: str, state: str, asked: str) -> None:
     post = STATES[state](tags=["rivers"])
-    acting_api = acting(api, actor, post)
+    caller = make_actor(actor, post)
+    acting_api = acting(api, caller)
     seen = [item["id"] for item in acting_api.get("/posts", {"status": asked}).json()["items"]]
-    visible = expected("get_post", actor, state) == 200 and asked in (state, "all")
+    visible = (state == "published" or actor in ("owner", "editor", "admin")) and asked in (state, "all")
     assert seen == ([post.pk] if visible else [])
     public = state == "published"
     assert bool(acting_api.get("/tags").json()["items"]) == public
     assert bool(acting_api.get("/authors").json()["items"]) == public
 
 
+@pytest.mark.parametrize(("operation", "scope"), list(product(TAKES_TOKENS, ("read", "write"))))
+def test_an_api_token_does_what_its_user_may_within_its_scope_and_no_more(api: Api, operation: str, scope: str) -> None:
+    admin, post, subject = make_admin(), make_post(tags=["rivers"]), make_subject()
+    _, token = api_tokens.create_api_token(user=admin, name="Build", scope=scope)
+    response = call(api, operation, admin, post, subject, Authorization=f"Bearer {token}")
+    refused = operation in LOGIN_NEEDED or (scope == "read" and METHODS[operation][0] != "GET")
+    check(response, 403 if refused else 200)
+
+
 def forged(kind: str) -> str:
     """A token that looks like one of the user's and is not."""
     user = make_admin()
-    claims = jwt.decode(tokens.issue(user), options={"verify_signature": False})
-    header = {name: value for name, value in jwt.get_unverified_header(tokens.issue(user)).items() if name != "alg"}
+    genuine = access_token(user)
+    claims = jwt.decode(genuine, options={"verify_signature": False})
+    header = {name: value for name, value in jwt.get_unverified_header(genuine).items() if name != "alg"}
     key = settings.TOKEN_KEYS[0]
     match kind:
         case "expired":
@@ -155,19 +259,69 @@ def forged(kind: str) -> str:
         case "of another key":
             key = "another key of thirty-two characters or more"
         case "of a deleted user":
-            claims["sub"] = "9999999"
+            user.delete()
         case "of an inactive user":
             User.objects.filter(pk=user.pk).update(is_active=False)
+        case "of an ended session":
+            sessions.end(user.pk)
+        case "of a session of another user":
+            access_token(make_admin())
+            claims["sid"] = str(Session.objects.exclude(user=user).get().pk)
     return jwt.encode(claims, key, algorithm="HS256", headers=header)
 
 
-KINDS = ["expired", "of another kind", "unsigned", "of another key", "of a deleted user", "of an inactive user"]
+def bad_api_token(kind: str) -> str:
+    """An API token that is good for nothing."""
+    user = make_admin()
+    token, text = api_tokens.create_api_token(user=user, name="Build", scope="write")
+    match kind:
+        case "expired":
+            ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+        case "deleted":
+            token.delete()
+        case "misspelt":
+            return text[:-1] + ("a" if text[-1] != "a" else "b")
+        case "cut short":
+            return text[:-1]
+        case "of a deleted user":
+            user.delete()
+        case "of an inactive user":
+            User.objects.filter(pk=user.pk).update(is_active=False)
+    return text
+
+
+KINDS = [
+    "expired",
+    "of another kind",
+    "unsigned",
+    "of another key",
+    "of a deleted user",
+    "of an inactive user",
+    "of an ended session",
+    "of a session of another user",
+]
+API_TOKEN_KINDS = ["expired", "deleted", "misspelt", "cut short", "of a deleted user", "of an inactive user"]
+
+
+def assert_good_for_nothing(api: Api, token: str, forget_failures: Callable[[], None]) -> None:
+    for method, path, operation in OPERATIONS:
+        if "security" in operation:
+            forget_failures()
+            response = api.send(method, fill(path), Authorization=f"Bearer {token}")
+            assert_problem(response, 401, "unauthenticated")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_operation_takes_a_token_that_is(api: Api, kind: str) -> None:
-    token = forged(kind)
-    for method, path, operation in OPERATIONS:
-        if "security" in operation:
-            response = api.send(method, fill(path), Authorization=f"Bearer {token}")
-            assert_problem(response, 401, "unauthenticated")
+def test_no_operation_takes_an_access_token_that_is(api: Api, kind: str, forget_failures: Callable[[], None]) -> None:
+    assert_good_for_nothing(api, forged(kind), forget_failures)
+
+
+@pytest.mark.parametrize("kind", API_TOKEN_KINDS)
+def test_no_operation_takes_an_api_token_that_is(api: Api, kind: str, forget_failures: Callable[[], None]) -> None:
+    assert_good_for_nothing(api, bad_api_token(kind), forget_failures)
+
+
+def test_a_token_like_the_forged_ones_is_good_as_long_as_nothing_is_wrong_with_it(api: Api) -> None:
+    """Else the tests above would prove nothing."""
+    for token in (forged("nothing"), bad_api_token("nothing")):
+        assert api.get("/users", Authorization=f"Bearer {token}").status_code == 200

@@ -97,6 +97,29 @@ def test_an_admin_finds_users(page: Page) -> None:
     assert page.inner_text("#result_list tbody").split()[0] == "author"
 
 
+def test_an_admin_ends_a_session_and_the_enter_key_does_not(page: Page) -> None:
+    credentials = {"username": "author", "password": PASSWORD}
+    tokens = [page.request.post("/api/v1/auth/login", data=credentials).json()["access_token"] for _ in range(2)]
+
+    def open_sessions() -> list[bool]:
+        headers = [{"Authorization": f"Bearer {token}"} for token in tokens]
+        return [page.request.get("/api/v1/users/me", headers=sent).ok for sent in headers]
+
+    log_in(page, "admin")
+    page.goto("/admin/accounts/user/?q=author@example.com")
+    page.click("#result_list tbody th a")
+    with page.expect_navigation():
+        page.press("#id_full_name", "Enter")
+    assert open_sessions() == [True, True]
+    page.goto("/admin/accounts/user/?q=author@example.com")
+    page.click("#result_list tbody th a")
+    page.click(".field-open_sessions p:first-child button")
+    assert "Ended 1 session of author." in page.inner_text(".messagelist")
+    assert sorted(open_sessions()) == [False, True]
+    page.click("text=End all sessions")
+    assert open_sessions() == [False, False]
+
+
 def test_the_documentation_works_with_nothing_from_elsewhere(page: Page, tmp_path: Path) -> None:
     page.goto("/api/v1/docs")
     page.wait_for_selector("text=List posts")

@@ -1,4 +1,4 @@
-"""Django's ASGI handler, for the API alone: one hop to the database thread instead of four, and no middleware."""
+"""Django's ASGI handler, for what machines read: one hop to the database thread instead of four, and no middleware."""
 
 import asyncio
 from io import BytesIO
@@ -18,7 +18,7 @@ WATCH_AFTER_SECONDS = 0.05
 
 
 class APIHandler(ASGIHandler):
-    """Serves `/api/`. It differs from the stock handler in what it leaves out:
+    """Serves the API, the feeds and the sitemap. It differs from the stock handler in what it leaves out:
 
     - the middleware. A bearer token needs neither session nor CSRF, and Host and headers are the edge's. Each of the
       seven stock middleware would cost two hops to a thread.

@@ -1,12 +1,15 @@
 """Users in the admin site."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from accounts.models import User
+from accounts import api_tokens, sessions
+from accounts.models import Session, User
 from tests.factories import PASSWORD, make_admin, make_author, make_draft, make_editor, make_user
 
 LIST = "/admin/accounts/user/"
@@ -204,13 +207,25 @@ def test_the_last_admin_is_refused_on_the_form_with_what_was_typed(
     assert not LogEntry.objects.exists()
 
 
-def test_no_page_of_a_user_shows_the_hash(pages: Client) -> None:
+def test_no_page_of_a_user_shows_a_hash_or_a_token(pages: Client) -> None:
     reader = make_user(password=PASSWORD)
+    pair = sessions.refresh(sessions.start(reader).refresh_token)
+    session = reader.sessions.get()
+    api_token, text = api_tokens.create_api_token(user=reader, name="Build", scope="read")
+    pages.post(page(reader), form(reader, role="author"))
+    secrets = {
+        "argon2",
+        reader.password.rpartition("$")[2],
+        *pair.refresh_token.split("."),
+        session.token_hash,
+        session.previous_hash,
+        api_token.token_hash,
+        text,
+    }
     for path in (LIST, page(reader), page(reader, "password"), page(reader, "history"), page(reader, "delete")):
         response = pages.get(path)
         assert response.status_code == 200
-        assert "argon2" not in response.content.decode()
-        assert reader.password.rpartition("$")[2] not in response.content.decode()
+        assert [secret for secret in secrets if secret in response.content.decode()] == []
 
 
 def test_the_page_of_a_user_leads_to_a_new_password(pages: Client) -> None:
@@ -229,6 +244,144 @@ def test_a_weak_new_password_is_refused(pages: Client) -> None:
     assert pages.post(page(reader, "password"), passwords).status_code == 200
     reader.refresh_from_db()
     assert reader.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "noted"),
+    [
+        ({"role": "reader"}, {"role": "editor"}, ["Changed the role from reader to editor."]),
+        ({"is_active": True}, {"is_active": None}, ["Deactivated."]),
+        ({"is_active": False}, {"is_active": "on"}, ["Activated."]),
+        (
+            {"role": "admin"},
+            {"role": "author", "is_active": None},
+            ["Changed the role from admin to author.", "Deactivated."],
+        ),
+        ({"role": "author"}, {"full_name": "Ines"}, []),
+    ],
+)
+def test_a_change_of_rights_is_written_down_with_old_and_new(
+    pages: Client, admin: User, before: dict[str, Any], changes: dict[str, Any], noted: list[str]
+) -> None:
+    reader = make_user(username="ines", **before)
+    assert pages.post(page(reader), form(reader, **changes)).status_code == 302
+    entries = LogEntry.objects.exclude(change_message__startswith="[").order_by("pk")
+    assert [entry.change_message for entry in entries] == noted
+    for entry in entries:
+        assert (entry.user, entry.object_id, entry.object_repr) == (admin, str(reader.pk), "ines")
+        assert entry.get_edited_object() == reader
+        assert entry.change_message in pages.get(page(reader, "history")).content.decode()
+
+
+def ending(user: User) -> str:
+    return f"{LIST}{user.pk}/end-sessions/"
+
+
+class TestSessions:
+    def test_the_page_of_a_user_shows_their_sessions(self, pages: Client) -> None:
+        reader = make_user()
+        assert "None." in pages.get(page(reader)).content.decode()
+        with time_machine.travel(datetime(2026, 1, 31, 12, tzinfo=UTC), tick=False) as clock:
+            sessions.start(reader, user_agent="Long ago")
+            clock.shift(timedelta(days=7))
+            pair = sessions.start(reader, user_agent="Curious/1.0", address="192.0.2.7")
+            sessions.start(reader)
+            sessions.start(make_user(), user_agent="Somebody else's")
+            clock.shift(60)
+            sessions.refresh(pair.refresh_token, user_agent="<script>alert(1)</script>", address="192.0.2.8")
+            shown = pages.get(page(reader)).content.decode()
+        assert "2026-02-07 12:00 to 2026-02-07 12:01, 192.0.2.8, &lt;script&gt;" in shown
+        assert "2026-02-07 12:00 to 2026-02-07 12:00, unknown address, unknown client" in shown
+        assert "<script>alert" not in shown
+        assert "Long ago" not in shown
+        assert "Somebody else" not in shown
+        assert shown.count(f'formaction="{ending(reader)}"') == 3
+
+    def test_an_admin_ends_one(self, pages: Client, admin: User) -> None:
+        reader = make_user(username="ines")
+        for _ in range(2):
+            sessions.start(reader)
+        ended, kept = reader.sessions.order_by("pk")
+        response = pages.post(ending(reader), {**form(reader), "session": ended.pk}, follow=True)
+        assert response.redirect_chain == [(page(reader), 302)]
+        assert messages(response) == ["Ended 1 session of ines."]
+        assert reader.sessions.get() == kept
+        entry = LogEntry.objects.get()
+        assert (entry.user, entry.object_id, entry.change_message) == (
+            admin,
+            str(reader.pk),
+            "Ended 1 session of ines.",
+        )
+
+    def test_an_admin_ends_all(self, pages: Client) -> None:
+        reader, other = make_user(username="ines"), make_user()
+        for user in (reader, reader, other):
+            sessions.start(user)
+        response = pages.post(ending(reader), {"session": ""}, follow=True)
+        assert messages(response) == ["Ended 2 sessions of ines."]
+        assert Session.objects.get().user == other
+
+    def test_the_session_of_another_user_is_left_alone(self, pages: Client) -> None:
+        reader, other = make_user(username="ines"), make_user()
+        sessions.start(other)
+        response = pages.post(ending(reader), {"session": other.sessions.get().pk}, follow=True)
+        assert messages(response) == ["Ended 0 sessions of ines."]
+        assert other.sessions.exists()
+
+    @pytest.mark.parametrize("chosen", ["x", "-1", "1 or 1", "1.5"])
+    def test_what_is_no_session_ends_none(self, pages: Client, chosen: str) -> None:
+        reader = make_user()
+        sessions.start(reader)
+        assert pages.post(ending(reader), {"session": chosen}).status_code == 403
+        assert reader.sessions.exists()
+
+    def test_nobody_has_no_sessions(self, pages: Client, admin: User) -> None:
+        assert pages.post(f"{LIST}999999/end-sessions/").status_code == 403
+
+    def test_a_link_ends_none(self, pages: Client) -> None:
+        reader = make_user()
+        sessions.start(reader)
+        assert pages.get(ending(reader), {"session": ""}).status_code == 405
+        assert reader.sessions.exists()
+
+    def test_a_form_of_another_site_ends_none(self, admin: User) -> None:
+        reader = make_user()
+        sessions.start(reader)
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(admin)
+        assert client.post(ending(reader)).status_code == 403
+        client.get(page(reader))
+        token = client.cookies["csrftoken"].value
+        assert reader.sessions.exists()
+        assert client.post(ending(reader), {"csrfmiddlewaretoken": token}).status_code == 302
+        assert not reader.sessions.exists()
+
+    def test_only_admins_end_them(self, client: Client, admin: User) -> None:
+        sessions.start(admin)
+        for staff in (make_author(), make_editor()):
+            client.force_login(staff)
+            assert client.post(ending(admin)).status_code == 403
+            assert client.post(ending(staff)).status_code == 403
+        for stranger in (Client(), client):
+            client.force_login(make_user())
+            assert stranger.post(ending(admin)).status_code == 302
+        assert admin.sessions.exists()
+
+    def test_a_change_of_a_user_leaves_them_as_they_are(self, pages: Client) -> None:
+        reader = make_user()
+        sessions.start(reader)
+        assert pages.post(page(reader), form(reader, full_name="Ines", role="author")).status_code == 302
+        assert reader.sessions.exists()
+
+    def test_a_deactivated_user_has_none_and_the_refused_change_of_the_last_admin_ends_none(
+        self, pages: Client, admin: User
+    ) -> None:
+        reader = make_user()
+        for user in (reader, admin):
+            sessions.start(user)
+            pages.post(page(user), form(user, is_active=None))
+        assert not reader.sessions.exists()
+        assert admin.sessions.exists()
 
 
 def test_an_admin_deletes_a_user(pages: Client) -> None:

@@ -1,12 +1,15 @@
 """The user model: uniqueness, roles, scopes, and what Django's own commands ask of it."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
-from accounts.models import Role, User
+from accounts import api_tokens, sessions
+from accounts.models import ApiToken, Role, Session, User
 from tests.factories import PASSWORD, make_admin, make_author, make_post, make_user
 
 pytestmark = pytest.mark.django_db
@@ -150,3 +153,44 @@ def test_createsuperuser_makes_an_admin_with_that_password(monkeypatch: pytest.M
     ada = User.objects.get()
     assert (ada.username, ada.email, ada.role, ada.is_active) == ("ada", "ada@example.com", Role.ADMIN, True)
     assert ada.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, None], ids=["another", "none any more"])
+def test_a_new_password_that_is_saved_ends_every_session(password: str | None) -> None:
+    reader, other = make_user(), make_user()
+    for user in (reader, reader, other):
+        sessions.start(user)
+    reader.set_password(password) if password else reader.set_unusable_password()
+    assert reader.sessions.count() == 2
+    reader.save()
+    assert not reader.sessions.exists()
+    assert other.sessions.exists()
+
+
+def test_any_other_change_that_is_saved_ends_no_session() -> None:
+    reader = make_user()
+    sessions.start(reader)
+    reader.refresh_from_db()
+    reader.full_name = "Ines"
+    reader.save()
+    reader.save(update_fields=["full_name"])
+    assert reader.sessions.exists()
+
+
+def test_a_session_tells_since_when_and_with_what() -> None:
+    reader = make_user()
+    with time_machine.travel(datetime(2026, 1, 31, 12, tzinfo=UTC), tick=False):
+        sessions.start(reader, user_agent="Curious/1.0")
+        sessions.start(reader)
+    assert [str(session) for session in reader.sessions.order_by("pk")] == [
+        "since 2026-01-31 12:00, Curious/1.0",
+        "since 2026-01-31 12:00, unknown client",
+    ]
+
+
+def test_what_lists_show_is_loaded_without_what_a_token_could_be_made_from() -> None:
+    reader = make_user()
+    sessions.start(reader)
+    api_tokens.create_api_token(user=reader, name="Build", scope="read")
+    assert {"family", "token_hash", "previous_hash"} <= Session.objects.with_session().get().get_deferred_fields()
+    assert ApiToken.objects.with_token().get().get_deferred_fields() == {"token_hash"}

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 
+import argon2
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from accounts import passwords
 from accounts.models import User
@@ -14,7 +16,7 @@ from blogsite.errors import Invalid, Overloaded
 from tests.factories import PASSWORD
 
 hash_new = async_to_sync(passwords.hash_new)
-matches = async_to_sync(passwords.matches)
+match = async_to_sync(passwords.match)
 
 
 @contextmanager
@@ -38,14 +40,31 @@ def test_a_password_is_hashed_with_argon2id_and_a_salt_of_its_own() -> None:
 
 def test_only_the_right_password_matches() -> None:
     encoded = hash_new(PASSWORD, user=User())
-    assert matches(PASSWORD, encoded)
-    assert not matches(PASSWORD + " ", encoded)
-    assert not matches(PASSWORD.upper(), encoded)
+    assert match(PASSWORD, encoded) == (True, None)
+    assert match(PASSWORD + " ", encoded) == (False, None)
+    assert match(PASSWORD.upper(), encoded) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "weak_hash",
+    [
+        PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000),
+        "argon2" + argon2.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD),
+    ],
+    ids=["PBKDF2", "cheap Argon2"],
+)
+def test_a_weaker_hash_comes_back_made_anew_with_the_right_password(weak_hash: str) -> None:
+    right, better_hash = match(PASSWORD, weak_hash)
+    assert right
+    assert better_hash is not None
+    assert better_hash.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert match(PASSWORD, better_hash) == (True, None)
+    assert match("wrong", weak_hash) == (False, None)
 
 
 def test_nothing_matches_where_there_is_no_hash() -> None:
-    assert not matches(PASSWORD, None)
-    assert not matches("", None)
+    assert match(PASSWORD, None) == (False, None)
+    assert match("", None) == (False, None)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +102,16 @@ def test_a_full_queue_refuses_at_once() -> None:
         with pytest.raises(Overloaded):
             hash_new(PASSWORD, user=User())
         with pytest.raises(Overloaded):
-            matches(PASSWORD, None)
+            match(PASSWORD, None)
 
 
 def test_a_place_in_the_queue_is_free_again_after_each_password() -> None:
     with full_queue(free=1):
         encoded = hash_new(PASSWORD, user=User())
-        assert matches(PASSWORD, encoded)
+        assert match(PASSWORD, encoded).right
         with pytest.raises(Invalid):
             hash_new("short", user=User())
-        assert not matches("wrong", encoded)
+        assert not match("wrong", encoded).right
 
 
 def test_who_hangs_up_keeps_the_place_until_the_work_is_done() -> None:
@@ -112,7 +131,7 @@ def test_who_hangs_up_keeps_the_place_until_the_work_is_done() -> None:
     with full_queue(free=1):
         async_to_sync(hang_up)()
         with pytest.raises(Overloaded):
-            matches(PASSWORD, None)
+            match(PASSWORD, None)
         finish.set()
         assert passwords._places.acquire(timeout=10)
         passwords._places.release()

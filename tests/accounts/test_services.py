@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib.admin.models import LogEntry
 from django.db.models import Model
 from django.db.models.signals import pre_delete
 
-from accounts import services
+from accounts import services, sessions
 from accounts.models import Role, User
 from blogsite.errors import (
     EmailTaken,
@@ -181,3 +182,31 @@ def test_a_deletion_that_fails_midway_takes_the_posts_from_nobody() -> None:
         services.delete_user(user_id=author.pk, reassign_to=heir.pk)
     assert Post.objects.get(pk=post.pk).author == author
     assert User.objects.filter(pk=author.pk).exists()
+
+
+def test_an_admin_who_changes_rights_is_written_down() -> None:
+    admin, reader = make_admin(), make_user(username="ines")
+    services.update_user(user_id=reader.pk, changes={"role": "author", "is_active": False}, actor=admin)
+    entries = LogEntry.objects.order_by("pk")
+    assert [entry.change_message for entry in entries] == ["Changed the role from reader to author.", "Deactivated."]
+    assert {(entry.user, entry.get_edited_object(), entry.object_repr) for entry in entries} == {
+        (admin, reader, "ines")
+    }
+
+
+def test_what_is_no_change_of_rights_is_not_written_down() -> None:
+    admin, reader = make_admin(), make_user()
+    services.update_user(user_id=reader.pk, changes={"role": "reader", "is_active": True, "bio": "x"}, actor=admin)
+    services.update_user(user_id=reader.pk, changes={"role": "author"})
+    assert not LogEntry.objects.exists()
+
+
+def test_who_is_deactivated_loses_every_session_and_a_refused_deactivation_ends_none() -> None:
+    admin, reader = make_admin(), make_user()
+    for user in (admin, reader, reader):
+        sessions.start(user)
+    services.update_user(user_id=reader.pk, changes={"is_active": False})
+    with pytest.raises(LastAdmin):
+        services.update_user(user_id=admin.pk, changes={"is_active": False})
+    assert not reader.sessions.exists()
+    assert admin.sessions.exists()

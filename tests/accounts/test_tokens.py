@@ -4,17 +4,20 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
+import time_machine
 from django.conf import settings as configured
+from django.utils import timezone
 
 from accounts import tokens
-from accounts.models import User
+from accounts.models import Session
 from blogsite.errors import Unauthenticated
 
-USER = User(pk=7)
+SESSION = Session(pk=7, user_id=3, expires_at=timezone.now() + timedelta(days=30))
 OTHER_KEY = "another key, as long as a good one is, but not ours"
 
 
@@ -29,7 +32,7 @@ def keys(settings: Any) -> Iterator[list[str]]:
 
 def forge(*, key: str | None = None, algorithm: str = "HS256", header: Any = None, **claims: Any) -> str:
     """A token as ours, but for what is given; a claim or header of None is left out."""
-    genuine = tokens.issue(USER)
+    genuine, _ = tokens.issue(SESSION)
     parts = {**jwt.decode(genuine, options={"verify_signature": False}), **claims}
     return jwt.encode(
         {name: value for name, value in parts.items() if value is not None},
@@ -43,23 +46,34 @@ def part(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-def test_a_token_names_its_user() -> None:
-    assert tokens.verify(tokens.issue(USER)) == 7
-    assert tokens.verify(forge()) == 7
+def test_a_token_names_its_user_and_its_session() -> None:
+    for token in (tokens.issue(SESSION)[0], forge()):
+        claims = tokens.verify(token)
+        assert (claims.user_id, claims.session_id) == (3, 7)
 
 
 def test_a_token_says_what_it_is_for_and_no_more() -> None:
-    token = tokens.issue(USER)
+    token, seconds = tokens.issue(SESSION)
     header, claims = jwt.get_unverified_header(token), jwt.decode(token, options={"verify_signature": False})
     assert (header["typ"], header["alg"]) == ("at+jwt", "HS256")
-    assert set(claims) == {"iss", "aud", "sub", "iat", "exp", "jti"}
-    assert (claims["iss"], claims["aud"], claims["sub"]) == ("blogsite", "blogsite-api", "7")
-    assert claims["exp"] - claims["iat"] == 600
-    assert abs(claims["iat"] - time.time()) < 60
+    assert set(claims) == {"iss", "aud", "sub", "sid", "iat", "exp", "jti"}
+    assert (claims["iss"], claims["aud"], claims["sub"], claims["sid"]) == ("blogsite", "blogsite-api", "3", "7")
+    assert claims["exp"] - claims["iat"] == seconds == 600
+    assert tokens.verify(token).expires == claims["exp"]
+
+
+@time_machine.travel(datetime(2026, 1, 31, 12, tzinfo=UTC), tick=False)
+def test_a_token_is_good_from_now_and_no_longer_than_its_session() -> None:
+    session = Session(pk=7, user_id=3, expires_at=timezone.now() + timedelta(seconds=40))
+    token, seconds = tokens.issue(session)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["iat"] == timezone.now().timestamp()
+    assert claims["exp"] == session.expires_at.timestamp()
+    assert seconds == 40
 
 
 def test_no_two_tokens_are_alike() -> None:
-    assert tokens.issue(USER) != tokens.issue(USER)
+    assert tokens.issue(SESSION) != tokens.issue(SESSION)
 
 
 @pytest.mark.parametrize(
@@ -69,10 +83,11 @@ def test_no_two_tokens_are_alike() -> None:
         {"iss": "another"},
         {"sub": "seven"},
         {"sub": ""},
-        {"sub": 7},
+        {"sub": 3},
+        {"sid": "seven"},
         {"iat": "yesterday"},
         {"exp": "tomorrow"},
-        *({name: None} for name in ("iss", "aud", "sub", "iat", "exp", "jti")),
+        *({name: None} for name in ("iss", "aud", "sub", "sid", "iat", "exp", "jti")),
         {"header": {"typ": "JWT"}},
         {"header": {"typ": "rt+jwt"}},
         {"header": {"typ": None}},
@@ -84,13 +99,13 @@ def test_no_two_tokens_are_alike() -> None:
     ids=repr,
 )
 def test_a_token_that_differs_from_ours_in_one_thing_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(tokens.Forged):
         tokens.verify(forge(**changes))
 
 
 def test_a_token_without_a_key_id_is_refused() -> None:
     token = jwt.encode({"sub": "7"}, configured.TOKEN_KEYS[0], headers={"typ": "at+jwt"})
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(tokens.Forged):
         tokens.verify(token)
 
 
@@ -100,22 +115,33 @@ def test_an_expired_token_is_refused_and_says_so() -> None:
         tokens.verify(forge(iat=now - 601, exp=now - 1))
 
 
+def test_a_token_that_was_good_expires() -> None:
+    now = timezone.now()
+    with time_machine.travel(now, tick=False) as clock:
+        token, seconds = tokens.issue(SESSION)
+        clock.move_to(now + timedelta(seconds=seconds - 1))
+        assert tokens.verify(token).session_id == 7
+        clock.move_to(now + timedelta(seconds=seconds))
+        with pytest.raises(Unauthenticated, match="expired"):
+            tokens.verify(token)
+
+
 def test_the_lifetime_is_the_one_that_is_set(settings: Any) -> None:
     settings.ACCESS_TOKEN_SECONDS = -1
     with pytest.raises(Unauthenticated, match="expired"):
-        tokens.verify(tokens.issue(USER))
+        tokens.verify(tokens.issue(SESSION)[0])
 
 
 def test_changed_claims_break_the_signature() -> None:
-    header, claims, signature = tokens.issue(USER).split(".")
-    changed = json.loads(base64.urlsafe_b64decode(claims + "==")) | {"sub": "1"}
-    with pytest.raises(Unauthenticated):
+    header, claims, signature = tokens.issue(SESSION)[0].split(".")
+    changed = json.loads(base64.urlsafe_b64decode(claims + "==")) | {"sid": "1"}
+    with pytest.raises(tokens.Forged):
         tokens.verify(f"{header}.{part(changed)}.{signature}")
 
 
 def test_a_cut_off_signature_is_refused() -> None:
-    with pytest.raises(Unauthenticated):
-        tokens.verify(tokens.issue(USER).rpartition(".")[0] + ".")
+    with pytest.raises(tokens.Forged):
+        tokens.verify(tokens.issue(SESSION)[0].rpartition(".")[0] + ".")
 
 
 @pytest.mark.parametrize(
@@ -136,24 +162,24 @@ def test_a_cut_off_signature_is_refused() -> None:
     ids=lambda text: ascii(text)[:30],
 )
 def test_garbage_is_refused(garbage: str) -> None:
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(tokens.Forged):
         tokens.verify(garbage)
 
 
 def test_the_first_key_signs_and_all_keys_verify(keys: list[str]) -> None:
-    before = tokens.issue(USER)
+    before, _ = tokens.issue(SESSION)
     keys.insert(0, OTHER_KEY)
     tokens._keys.cache_clear()
-    after = tokens.issue(USER)
-    assert tokens.verify(before) == tokens.verify(after) == 7
+    after, _ = tokens.issue(SESSION)
+    assert tokens.verify(before).session_id == tokens.verify(after).session_id == 7
     jwt.decode(after, OTHER_KEY, algorithms=["HS256"], audience="blogsite-api")
 
 
 def test_a_key_that_was_taken_out_verifies_no_more(keys: list[str]) -> None:
-    before = tokens.issue(USER)
+    before, _ = tokens.issue(SESSION)
     keys[:] = [OTHER_KEY]
     tokens._keys.cache_clear()
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(tokens.Forged):
         tokens.verify(before)
 
 
@@ -161,4 +187,4 @@ def test_a_short_key_signs_nothing(keys: list[str]) -> None:
     keys[:] = ["short"]
     tokens._keys.cache_clear()
     with pytest.raises(jwt.InvalidKeyError):
-        tokens.issue(USER)
+        tokens.issue(SESSION)

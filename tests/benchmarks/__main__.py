@@ -5,7 +5,7 @@ import sys
 from importlib.util import find_spec
 from types import FrameType
 
-from tests.benchmarks import chart, comparison, machine, options, report, scale
+from tests.benchmarks import chart, comparison, machine, options, report, scale, timing
 from tests.benchmarks.options import Options
 from tests.benchmarks.peers import BASELINE
 
@@ -13,12 +13,13 @@ from tests.benchmarks.peers import BASELINE
 def main() -> None:
     """Measure, print the table, and write the chart."""
     asked = options.parse()
-    missing = {package for peer in asked.peers for package in peer.packages if find_spec(package) is None}
+    peers = [] if asked.scale or asked.timing else asked.peers
+    missing = {package for peer in peers for package in peer.packages if find_spec(package) is None}
     if missing:
         sys.exit(f"Not installed: {', '.join(sorted(missing))}. Run: pip install -e '.[bench]'")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        sys.stdout.write(_scale(asked) if asked.scale else _compare(asked))
+        sys.stdout.write(_scale(asked) if asked.scale else _timing() if asked.timing else _compare(asked))
     except KeyboardInterrupt:
         sys.exit("\nStopped, and all servers with it.")
 
@@ -44,6 +45,11 @@ def _scale(asked: Options) -> str:
         f"median latency, and the time a request takes, as a multiple of that with {asked.sizes[0]:,} posts."
     )
     return f"\n{measured_on}\n\n{scale.table(grown)}\n\n{explanation}\n"
+
+
+def _timing() -> str:
+    measured_on = machine.description()
+    return f"\n{measured_on}\n\n{timing.table(timing.measure())}\n\nMedians of {timing.TRIES} tries each, in turn.\n"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

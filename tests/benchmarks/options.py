@@ -25,6 +25,7 @@ class Options(argparse.Namespace):
     chart: Path | None
     scale: bool
     sizes: list[int]
+    timing: bool
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -42,17 +43,21 @@ def parse(arguments: list[str] | None = None) -> Options:
     )
     parser.add_argument("--rounds", type=int, help="how often each peer is visited (default: 3)")
     parser.add_argument("--seconds", type=float, help="how long each operation is measured (default: 5)")
-    parser.add_argument("--chart", type=Path, metavar="PATH", help=f"where to draw it (default: {CHART.name} here)")
+    parser.add_argument(
+        "--chart", type=Path, metavar="PATH", help=f"where to draw it (default: {CHART.name} here, of a whole run)"
+    )
     parser.add_argument("--scale", action="store_true", help="instead: reads without the cache as the blog grows")
     parser.add_argument(
         "--sizes", type=_sizes, default=list(SIZES), metavar="N,N", help="the numbers of posts of --scale"
     )
+    parser.add_argument("--timing", action="store_true", help="instead: how long logins take that fail, by the reason")
     options = parser.parse_args(arguments, Options())
+    partial = options.quick or options.peers or options.operations
     options.peers = options.peers or list(QUICK if options.quick else PEERS.values())
     options.operations = options.operations or list(OPERATIONS.values())
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.seconds = options.seconds or (2 if options.quick else 5)
-    options.chart = options.chart or (None if options.quick else CHART)
+    options.chart = options.chart or (None if partial else CHART)
     return options
 
 

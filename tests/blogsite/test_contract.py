@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from openapi_spec_validator import validate
+from pytest_django import Settings
 
 from blogsite.api import api as blog_api
 from tests.client import Api, assert_problem
@@ -35,10 +36,8 @@ IDS = [operation["operationId"] for _, _, operation in OPERATIONS]
 
 def fill(path: str) -> str:
     """The path below the root of the API, with good values in it."""
-    values = {"{post_id}": "1", "{user_id}": "1", "{slug}": "a", "{tag}": "a", "{username}": "somebody"}
-    for name, value in values.items():
-        path = path.replace(name, value)
-    return path.removeprefix("/api/v1")
+    ids = dict.fromkeys(("post_id", "user_id", "session_id", "token_id", "version"), 1)
+    return path.removeprefix("/api/v1").format(**ids, slug="a", tag="a", token="a", username="somebody")
 
 
 def test_the_openapi_document_is_the_one_that_was_agreed() -> None:
@@ -75,6 +74,7 @@ class TestEveryOperation:
     def test_documents_its_problems_as_problems(self, method: str, path: str, operation: dict[str, Any]) -> None:
         failures = {status: answer for status, answer in operation["responses"].items() if int(status) >= 400}
         assert {"422", "500", "503"} <= failures.keys()
+        assert "security" not in operation or {"401", "429"} <= failures.keys()
         assert all(list(answer["content"]) == ["application/problem+json"] for answer in failures.values())
 
     def test_refuses_an_unknown_query_parameter(
@@ -159,6 +159,12 @@ def test_only_what_anybody_sees_may_be_kept_by_others(api: Api) -> None:
     assert api.get("/posts")["Cache-Control"] == "public, max-age=0, must-revalidate"
     assert api.acting_as(make_author()).get("/posts")["Cache-Control"] == "private, no-store"
     assert "Authorization" in api.get("/posts")["Vary"]
+
+
+def test_a_setting_lets_public_answers_be_kept_longer(api: Api, settings: Settings) -> None:
+    settings.PUBLIC_MAX_AGE = 60
+    assert api.get("/posts")["Cache-Control"] == "public, max-age=60, must-revalidate"
+    assert api.acting_as(make_author()).get("/posts")["Cache-Control"] == "private, no-store"
 
 
 def test_times_are_in_utc_and_end_in_z(api: Api) -> None:

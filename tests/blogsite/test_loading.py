@@ -3,7 +3,7 @@
 import pytest
 from django.db.models.signals import post_init
 
-from blogsite.loading import CurrentMoment
+from blogsite.prepared import CurrentMoment
 from posts.models import Post
 from tests.factories import make_draft, make_post, make_scheduled
 
@@ -44,7 +44,7 @@ def test_a_kept_queryset_compares_with_the_time_at_which_it_is_asked(monkeypatch
     assert list(kept.all()) == [past]
     assert scheduled.published_at
     moment = scheduled.published_at
-    monkeypatch.setattr("blogsite.loading.timezone.now", lambda: moment)
+    monkeypatch.setattr("blogsite.prepared.timezone.now", lambda: moment)
     assert list(kept.all()) == [scheduled, past]
 
 

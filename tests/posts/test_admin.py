@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
+from posts import services
 from posts.admin import TagsField
 from posts.models import Post, PostTag
 from tests.factories import make_admin, make_author, make_draft, make_editor, make_post, make_scheduled, make_user
@@ -205,7 +206,7 @@ def test_the_ends_of_lines_that_a_browser_sends_are_no_change(authors_pages: Cli
 @pytest.mark.parametrize(
     ("fields", "name"),
     [
-        ({"slug": "taken"}, "slug"),
+        ({"slug": "taken"}, "__all__"),
         ({"slug": "Not a slug"}, "slug"),
         ({"slug": "s" * 101}, "slug"),
         ({"title": ""}, "title"),
@@ -298,9 +299,11 @@ def test_posts_are_deleted_one_by_one_and_together(authors_pages: Client, author
     )
     assert authors_pages.get(page(first, "delete")).status_code == 200
     assert authors_pages.post(page(first, "delete"), {"post": "yes"})["Location"] == LIST
-    assert set(Post.objects.all()) == {second, third, others}
+    assert set(Post.objects.kept()) == {second, third, others}
     act(authors_pages, "delete_selected", second, third, others)
-    assert Post.objects.get() == others
+    assert Post.objects.kept().get() == others
+    assert act(authors_pages, "restore", first) == ["1 restored."]
+    assert set(Post.objects.kept()) == {first, others}
 
 
 def test_posts_are_found_by_status_author_and_text(editors_pages: Client, author: User) -> None:
@@ -334,3 +337,51 @@ def test_a_former_author_is_stopped_on_the_next_page(authors_pages: Client, auth
     assert authors_pages.get(LIST).status_code == 200
     User.objects.filter(pk=author.pk).update(role="reader")
     assert authors_pages.get(LIST).status_code == 302
+
+
+def test_what_somebody_else_changed_meanwhile_is_not_overwritten(authors_pages: Client, author: User) -> None:
+    post = make_post(author=author, content="Mine.")
+    opened = form_of(post) | {"read_version": post.version}
+    services.update_post(actor=make_editor(), post_id=post.pk, changes={"content": "The editor's."})
+    response = authors_pages.post(page(post), opened | {"title": "Typed meanwhile"})
+    assert "It was changed since you read it." in response.content.decode()
+    assert "Typed meanwhile" in response.content.decode()
+    assert stored(post)["content"] == "The editor's."
+
+
+def test_the_form_carries_the_version_that_it_shows(authors_pages: Client, author: User) -> None:
+    post = make_post(author=author)
+    services.update_post(actor=author, post_id=post.pk, changes={"title": "After"})
+    assert '<input type="hidden" name="read_version" value="2"' in authors_pages.get(page(post)).content.decode()
+
+
+def test_the_revisions_are_shown_with_what_each_changed(authors_pages: Client, author: User) -> None:
+    post = make_post(author=author, title="Before", content="One\nTwo <b>\nThree")
+    changes = {"title": "After & <i>", "content": "One\n2 <b>\nThree"}
+    services.update_post(actor=make_editor(username="ed-itor"), post_id=post.pk, changes=changes)
+    text = authors_pages.get(page(post, "revisions")).content.decode()
+    assert "Version 2" in text
+    assert "by ed-itor" in text
+    assert "<del>Before</del> &rarr; <ins>After &amp; &lt;i&gt;</ins>" in text
+    assert "- Two &lt;b&gt;</del>" in text
+    assert "+ 2 &lt;b&gt;</ins>" in text
+    assert text.count("Revert to this version") == 1
+    response = authors_pages.post(page(post, "revisions"), {"version": "1"})
+    assert response.status_code == 302
+    assert (stored(post)["title"], stored(post)["version"]) == ("Before", 3)
+
+
+def test_many_revisions_come_in_pages_and_each_says_what_it_changed(authors_pages: Client, author: User) -> None:
+    post = make_post(author=author)
+    for number in range(25):
+        services.update_post(actor=author, post_id=post.pk, changes={"title": f"Title {number}"})
+    first, second = (authors_pages.get(page(post, "revisions"), {"p": number}).content.decode() for number in (1, 2))
+    assert "Version 26" in first
+    assert "Version 7," in first
+    assert "<del>Title 4</del> &rarr; <ins>Title 5</ins>" in first
+    assert "Version 6," in second
+    assert "Older" not in second
+
+
+def test_the_revisions_of_others_are_not_shown(authors_pages: Client) -> None:
+    assert authors_pages.get(page(make_post(), "revisions")).status_code == 403

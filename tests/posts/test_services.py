@@ -257,11 +257,11 @@ ACTIONS: list[Callable[..., Any]] = [
     lambda **post: services.update_post(changes={"title": "After", "content": "After"}, **post),
     services.publish_post,
     services.unpublish_post,
-    services.delete_post,
+    services.trash_post,
 ]
 
 
-@pytest.mark.parametrize("act", ACTIONS, ids=["update", "publish", "unpublish", "delete"])
+@pytest.mark.parametrize("act", ACTIONS, ids=["update", "publish", "unpublish", "trash"])
 @pytest.mark.parametrize(
     ("make_actor", "make", "error"),
     [
@@ -283,7 +283,7 @@ def test_who_may_not_change_a_post_changes_nothing(
     assert fields(post) == before
 
 
-@pytest.mark.parametrize("act", ACTIONS, ids=["update", "publish", "unpublish", "delete"])
+@pytest.mark.parametrize("act", ACTIONS, ids=["update", "publish", "unpublish", "trash"])
 @pytest.mark.parametrize("make_actor", [make_author, make_editor, make_admin])
 def test_a_post_that_is_not_there_is_not_found(act: Callable[..., Any], make_actor: Callable[[], User]) -> None:
     with pytest.raises(NotFound):
@@ -297,13 +297,13 @@ def test_editors_and_admins_manage_everyones_posts(make_actor: Callable[[], User
     services.publish_post(actor=actor, post_id=post.pk)
     stored = Post.objects.get()
     assert (stored.title, stored.author, stored.version) == ("After", post.author, 3)
-    services.delete_post(actor=actor, post_id=post.pk)
-    assert not Post.objects.exists()
+    services.trash_post(actor=actor, post_id=post.pk)
+    assert not Post.objects.kept().exists()
 
 
-def test_deleting_a_post_deletes_no_other() -> None:
+def test_trashing_a_post_trashes_no_other() -> None:
     author = make_author()
     post, other = make_post(author=author, tags=["a"]), make_post(author=author, tags=["a"])
-    services.delete_post(actor=author, post_id=post.pk)
-    assert Post.objects.get() == other
-    assert PostTag.objects.get().post == other
+    services.trash_post(actor=author, post_id=post.pk)
+    assert Post.objects.kept().get() == other
+    assert PostTag.objects.public().get().post == other

@@ -61,7 +61,12 @@ def test_services_keep_the_index() -> None:
     assert index() == rows(post, ["soup", "trains"], post.published_at)
     services.unpublish_post(actor=author, post_id=post.pk)
     assert index() == rows(post, ["soup", "trains"], None)
-    services.delete_post(actor=author, post_id=post.pk)
+    services.publish_post(actor=author, post_id=post.pk)
+    services.trash_post(actor=author, post_id=post.pk)
+    assert index() == rows(post, ["soup", "trains"], None)
+    post = services.restore_post(actor=author, post_id=post.pk)
+    assert index() == rows(post, ["soup", "trains"], post.published_at)
+    post.delete()
     assert index() == set()
 
 
@@ -124,6 +129,7 @@ def test_raw_sql_is_indexed() -> None:
     assert index() == rows(post, ["a"], post.published_at) | rows(copy, ["a"], post.published_at)
     execute("UPDATE posts_post SET tags = %s WHERE id = %s", '["b", "é"]', copy.pk)
     assert index() == rows(post, ["a"], post.published_at) | rows(copy, ["b", "é"], post.published_at)
+    execute("DELETE FROM posts_revision WHERE post_id = %s", post.pk)
     execute("DELETE FROM posts_post WHERE id = %s", post.pk)
     assert index() == rows(copy, ["b", "é"], post.published_at)
 

@@ -1,10 +1,13 @@
 """`POST /auth/login`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from accounts import passwords, tokens
+from accounts.models import Session, User
 from tests.accounts.test_passwords import full_queue
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_user
@@ -16,7 +19,9 @@ def test_a_name_or_an_address_in_any_case_of_letters_logs_in(api: Api, login: st
     response = api.post("/auth/login", {"username": login, "password": PASSWORD})
     assert response.status_code == 200
     answer = response.json()
-    assert tokens.verify(answer.pop("access_token")) == reader.pk
+    claims = tokens.verify(answer.pop("access_token"))
+    assert (claims.user_id, claims.session_id) == (reader.pk, reader.sessions.get().pk)
+    assert answer.pop("refresh_token")
     assert answer == {"token_type": "bearer", "expires_in": 600}
     assert response["Cache-Control"] == "private, no-store"
 
@@ -27,7 +32,9 @@ def test_the_token_opens_what_is_ones_own(api: Api) -> None:
     assert api.get("/users/me", Authorization=f"Bearer {token}").json()["id"] == reader.pk
 
 
-def test_a_wrong_password_an_unknown_and_an_inactive_user_get_the_same_answer(api: Api) -> None:
+def test_a_wrong_password_an_unknown_and_an_inactive_user_get_the_same_answer(
+    api: Api, forget_failures: Callable[[], None]
+) -> None:
     make_user(username="ines", email="ines@example.com", password=PASSWORD)
     make_user(username="gone", email="gone@example.com", password=PASSWORD, is_active=False)
     make_user(username="nopassword")
@@ -42,11 +49,32 @@ def test_a_wrong_password_an_unknown_and_an_inactive_user_get_the_same_answer(ap
         ("nopassword", PASSWORD),
         ("", PASSWORD),
     ]
-    answers = [api.post("/auth/login", {"username": name, "password": password}) for name, password in attempts]
+    answers = []
+    for name, password in attempts:
+        forget_failures()
+        answers.append(api.post("/auth/login", {"username": name, "password": password}))
     for answer in answers:
-        assert_problem(answer, 401, "unauthenticated")
+        assert_problem(answer, 401, "wrong_credentials")
     assert len({answer.content for answer in answers}) == 1
     assert len({tuple(sorted(answer.items())) for answer in answers}) == 1
+    assert not Session.objects.exists()
+
+
+def test_a_weaker_hash_of_old_is_made_anew_by_the_right_password_alone(api: Api) -> None:
+    reader = make_user(username="ines")
+    weak_hash = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
+    User.objects.filter(pk=reader.pk).update(password=weak_hash)
+    assert_problem(api.post("/auth/login", {"username": "ines", "password": "wrong"}), 401, "wrong_credentials")
+    reader.refresh_from_db()
+    assert reader.password == weak_hash
+    hashes = []
+    for _ in range(2):
+        assert api.post("/auth/login", {"username": "ines", "password": PASSWORD}).status_code == 200
+        reader.refresh_from_db()
+        hashes.append(reader.password)
+    assert hashes[0].startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert hashes[0] == hashes[1]
+    assert reader.sessions.count() == 2
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests.accounts.conftest import Sent
+from tests.accounts.test_passwords import full_queue
 from tests.client import Api, assert_problem
-from tests.factories import make_user
+from tests.factories import PASSWORD, make_user
 
 
 def test_everybody_reads_their_own_account(api: Api) -> None:
@@ -58,6 +60,14 @@ def test_a_change_touches_nobody_else(api: Api) -> None:
         ({"bio": "b" * 2001}, "#/bio"),
         ({"bio": "\x00"}, "#/bio"),
         ({"bio": {}}, "#/bio"),
+        ({"email": None}, "#/email"),
+        ({"email": "x"}, "#/email"),
+        ({"email": "inès@example.com"}, "#/email"),
+        ({"email": "new@example.com\x00"}, "#/email"),
+        ({"current_password": None}, "#/current_password"),
+        ({"current_password": ""}, "#/current_password"),
+        ({"current_password": "p" * 257}, "#/current_password"),
+        ({"password": "another-river-lantern"}, "#/password"),
         ({"role": "admin"}, "#/role"),
         ({"is_active": True}, "#/is_active"),
         ({"username": "other"}, "#/username"),
@@ -78,3 +88,58 @@ def test_the_longest_values_are_stored_whole(api: Api) -> None:
     longest = {"full_name": "é" * 150, "bio": "é" * 2000}
     answer = api.acting_as(make_user()).patch("/users/me", longest).json()
     assert {name: answer[name] for name in longest} == longest
+
+
+NEW_EMAIL = "new@example.com"
+
+
+class TestEmail:
+    def test_another_address_needs_the_password_and_the_old_one_is_told(self, api: Api, sent: Sent) -> None:
+        reader = make_user(username="ines", email="old@example.com", full_name="Ines Moreau", password=PASSWORD)
+        body = {"email": NEW_EMAIL, "full_name": "Ines M.", "current_password": PASSWORD}
+        response = api.acting_as(reader).patch("/users/me", body)
+        assert response.status_code == 200
+        assert (response.json()["email"], response.json()["full_name"]) == (NEW_EMAIL, "Ines M.")
+        assert "password" not in response.json()
+        reader.refresh_from_db()
+        assert reader.email == NEW_EMAIL
+        assert reader.check_password(PASSWORD)
+        (mail,) = sent()
+        assert (mail.to, mail.subject) == (["old@example.com"], "Your e-mail address was changed")
+        assert 'your account "ines"' in mail.body
+        assert NEW_EMAIL not in mail.body
+
+    @pytest.mark.parametrize("confirmation", [{}, {"current_password": "wrong"}], ids=["absent", "wrong"])
+    def test_without_the_right_password_nothing_changes(
+        self, api: Api, sent: Sent, confirmation: dict[str, str]
+    ) -> None:
+        reader = make_user(email="old@example.com", password=PASSWORD)
+        body = {"email": NEW_EMAIL, "full_name": "Ines", **confirmation}
+        assert_problem(api.acting_as(reader).patch("/users/me", body), 422, "wrong_password", "#/current_password")
+        reader.refresh_from_db()
+        assert (reader.email, reader.full_name) == ("old@example.com", "")
+        assert sent() == []
+
+    def test_other_letters_are_another_address(self, api: Api) -> None:
+        readers_api = api.acting_as(make_user(email="ines@example.com", password=PASSWORD))
+        change = {"email": "Ines@example.com"}
+        assert_problem(readers_api.patch("/users/me", change), 422, "wrong_password", "#/current_password")
+        answer = readers_api.patch("/users/me", {**change, "current_password": PASSWORD})
+        assert answer.json()["email"] == "Ines@example.com"
+
+    def test_the_address_that_one_has_needs_no_password(self, api: Api, sent: Sent) -> None:
+        readers_api = api.acting_as(make_user(email="ines@example.com"))
+        with full_queue():
+            answer = readers_api.patch("/users/me", {"email": "ines@example.com", "full_name": "Ines"})
+            assert answer.json()["full_name"] == "Ines"
+            assert readers_api.patch("/users/me", {"bio": "x", "current_password": "any"}).status_code == 200
+        assert sent() == []
+
+    def test_a_taken_address_is_a_conflict(self, api: Api, sent: Sent) -> None:
+        make_user(email="Taken@example.com")
+        reader = make_user(email="ines@example.com", password=PASSWORD)
+        body = {"email": "taken@example.com", "current_password": PASSWORD}
+        assert_problem(api.acting_as(reader).patch("/users/me", body), 409, "email_taken")
+        reader.refresh_from_db()
+        assert reader.email == "ines@example.com"
+        assert sent() == []

@@ -91,6 +91,7 @@ class Post(Base):
     tags: Mapped[list[str]]
     published: Mapped[bool]
     published_at: Mapped[datetime | None]
+    trashed_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     version: Mapped[int]
@@ -105,7 +106,9 @@ SUMMARY = select(
     *(User.id, User.username, User.full_name),
 ).join(User, User.id == Post.author_id)
 # `published` as it is: SQLAlchemy writes a boolean as `= 1`, for which SQLite does not use the partial index.
-PUBLIC = and_(text("posts_post.published"), Post.published_at <= bindparam("now", type_=Moment))
+PUBLIC = and_(
+    text("posts_post.published"), Post.trashed_at.is_(None), Post.published_at <= bindparam("now", type_=Moment)
+)
 NEWEST = SUMMARY.where(PUBLIC).order_by(Post.published_at.desc(), Post.id.desc()).limit(PAGE + 1)
 ONE = SUMMARY.add_columns(Post.content, Post.content_html).where(Post.id == bindparam("post_id"))
 ONE_PUBLIC = ONE.where(PUBLIC)

@@ -10,12 +10,11 @@ import pytest
 from asgiref.sync import SyncToAsync, async_to_sync
 from django.db import connection
 
-from accounts import tokens
 from blogsite.serving import App, Message, Scope
 from blogsite.serving.api_handler import APIHandler
 from blogsite.serving.database_version import VERSION
 from tests.blogsite.serving.asgi import Answer, scope_of
-from tests.client import ROOT, Api
+from tests.client import ROOT, Api, access_token
 from tests.factories import make_author, make_post
 
 REQUESTS: list[tuple[str, str, Any]] = [
@@ -109,7 +108,7 @@ def test_a_read_takes_one_hop_to_the_database(monkeypatch: pytest.MonkeyPatch, p
 @pytest.mark.django_db
 def test_a_read_by_a_known_user_takes_one_hop(monkeypatch: pytest.MonkeyPatch) -> None:
     post = make_post()
-    token = f"Bearer {tokens.issue(post.author)}"
+    token = f"Bearer {access_token(post.author)}"
     counted = []
     for version in (101, 101, 102):
         scope = {**scope_for("GET", f"/posts/{post.pk}", Authorization=token), VERSION: version}
@@ -132,7 +131,7 @@ def test_a_write_takes_two_hops_at_most(monkeypatch: pytest.MonkeyPatch, method:
     author = make_author()
     post = make_post(author=author)
     sent = b"" if body is None else json.dumps(body).encode()
-    token = f"Bearer {tokens.issue(author)}"
+    token = f"Bearer {access_token(author)}"
     scope = scope_for(method, path.format(id=post.pk), sent, Authorization=token)
     answer, counted = count_hops(monkeypatch, lambda: through_ours(APIHandler(), scope, sent))
     assert answer.status in (200, 201, 204)

@@ -1,0 +1,75 @@
+"""`manage.py create_admin`: the first user of a new blog."""
+
+import os
+from getpass import getpass
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from pydantic import TypeAdapter, ValidationError
+
+from accounts import services
+from accounts.models import Role
+from accounts.schemas import Email, FullName, Password, Username
+from blogsite.errors import BlogError
+from blogsite.migrating import migrate_under_lock
+
+TYPES: dict[str, TypeAdapter[str]] = {
+    "username": TypeAdapter(Username),
+    "email": TypeAdapter(Email),
+    "full_name": TypeAdapter(FullName),
+}
+PASSWORD: TypeAdapter[str] = TypeAdapter(Password)
+
+
+class Command(BaseCommand):
+    help = (
+        "Make an admin. What is not given is asked for; ADMIN_USERNAME, ADMIN_EMAIL and ADMIN_PASSWORD in the "
+        "environment count as given, for provisioning. "
+        "Example: ADMIN_PASSWORD=… manage.py create_admin --username ada --email ada@example.org"
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--username", default=os.environ.get("ADMIN_USERNAME"), help="3 to 30 of A-Z a-z 0-9 . _ -")
+        parser.add_argument("--email", default=os.environ.get("ADMIN_EMAIL"), help="their e-mail address")
+        parser.add_argument("--full-name", default="", help="their full name (default: none)")
+        parser.add_argument("--no-input", action="store_true", help="fail instead of asking")
+
+    def handle(self, *, no_input: bool, **options: Any) -> None:
+        migrate_under_lock(verbosity=options["verbosity"])
+        try:
+            fields = {name: self._valid(name, options[name], no_input) for name in TYPES}
+            password = os.environ.get("ADMIN_PASSWORD") or self._ask_password(no_input)
+            PASSWORD.validate_python(password)
+            async_to_sync(services.add_user)(password=password, role=Role.ADMIN, **fields)
+        except (EOFError, KeyboardInterrupt):
+            raise CommandError("Nobody answered: give the options, and ADMIN_PASSWORD in the environment.") from None
+        except ValidationError as error:
+            raise CommandError(f"Password: {error.errors()[0]['msg']}.") from None
+        except BlogError as error:
+            reasons = [problem.message for problem in error.errors] or [error.detail]
+            raise CommandError(" ".join(reasons)) from None
+        self.stdout.write(f"Made the admin {fields['username']}. Log in at /admin/, or by POST /api/v1/auth/login.")
+
+    def _valid(self, name: str, given: str | None, no_input: bool) -> str:
+        """What was given or is typed, as the API would take it."""
+        while True:
+            if given is None and no_input:
+                raise CommandError(f"Give --{name.replace('_', '-')}.")
+            text = input(f"{name.replace('_', ' ').capitalize()}: ") if given is None else given
+            try:
+                return TYPES[name].validate_python(text)
+            except ValidationError as error:
+                message = error.errors()[0]["msg"]
+            if given is not None:
+                raise CommandError(f"{name.replace('_', ' ').capitalize()}: {message}.")
+            self.stderr.write(f"{message}.")
+
+    def _ask_password(self, no_input: bool) -> str:
+        if no_input:
+            raise CommandError("Give the password in the environment, as ADMIN_PASSWORD.")
+        while True:
+            password = getpass("Password: ")
+            if password == getpass("Password again: "):
+                return password
+            self.stderr.write("These are not the same.")

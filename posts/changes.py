@@ -1,0 +1,58 @@
+"""What differs between the revisions of a post, for people to read."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+from posts.models import Revision
+
+CONTEXT_LINES = 2
+MAX_LINES = 2_000
+FIELDS = ("title", "slug", "excerpt", "tags", "published", "published_at")
+
+
+class Line(NamedTuple):
+    """A line of the content, and whether it was "removed", "added", or is the "same"; "gap" stands for many."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A revision, and what it changed: the fields with their old and new values, and the lines of the content."""
+
+    revision: Revision
+    fields: list[tuple[str, object, object]]
+    lines: list[Line]
+
+
+def revision_changes(revisions: Sequence[Revision]) -> list[Change]:
+    """What each revision changed of the one behind it. They come newest first; the last is compared with nothing."""
+    changes = []
+    for revision, older in zip(revisions, [*revisions[1:], None], strict=True):
+        if older is None:
+            changes.append(Change(revision, [], []))
+            continue
+        pairs = ((name, getattr(older, name), getattr(revision, name)) for name in FIELDS)
+        fields = [(name.replace("_", " "), old, new) for name, old, new in pairs if old != new]
+        changes.append(Change(revision, fields, list(_lines(older.content, revision.content))))
+    return changes
+
+
+def _lines(old: str, new: str) -> Iterator[Line]:
+    before, after = old.splitlines(), new.splitlines()
+    if max(len(before), len(after)) > MAX_LINES:
+        if before != after:
+            yield Line("gap", f"{len(before)} lines became {len(after)}: too many to compare")
+        return
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
+    for group in matcher.get_grouped_opcodes(CONTEXT_LINES):
+        yield Line("gap", "…")
+        for kind, first, last, new_first, new_last in group:
+            if kind == "equal":
+                yield from (Line("same", text) for text in before[first:last])
+            else:
+                yield from (Line("removed", text) for text in before[first:last])
+                yield from (Line("added", text) for text in after[new_first:new_last])
