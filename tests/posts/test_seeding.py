@@ -117,7 +117,7 @@ def test_many_posts_are_good_posts() -> None:
     for post in many:
         assert post.author.is_author
         assert post.status == PostStatus.PUBLISHED
-        assert post.content_html.startswith("<h2>")
+        assert post.content_html.startswith('<h2 id="user-content-')
         assert len(post.tags) == len(set(post.tags)) == 3
         assert set(post.tag_index.values_list("name", flat=True)) == set(post.tags)
 

@@ -295,7 +295,7 @@ def test_a_patch_keeps_what_is_absent(authors_api: Api, author: User) -> None:
 def test_a_patch_of_the_content_renders_it_anew(authors_api: Api, author: User) -> None:
     post = make_post(author=author)
     answer = authors_api.patch(f"/posts/{post.pk}", {"content": "# New\n\n" + "word " * 240}).json()
-    assert answer["content_html"].startswith("<h1>New</h1>\n")
+    assert answer["content_html"].startswith('<h1 id="user-content-new">New</h1>\n')
     assert answer["excerpt"].startswith("New word word")
     assert answer["reading_minutes"] == 2
 
