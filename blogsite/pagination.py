@@ -23,28 +23,37 @@ _signer = signing.Signer(salt="blogsite.pagination", sep=".")
 
 @dataclass(frozen=True)
 class Order:
-    """An order of rows: a name, and its keys, the last of them unique. Nulls of the first key sort last."""
+    """An order of rows: a name, and its keys, the last of them unique. Nulls of the first key sort last.
+
+    `columns` have the same values as the keys, where an index serves these and not those.
+    """
 
     name: str
     keys: tuple[str, ...]
     descending: bool = False
     nullable: bool = False
+    columns: tuple[str, ...] = ()
 
     def apply(self, queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
         """The rows in this order."""
-        first, *rest = (OrderBy(F(key), descending=self.descending) for key in self.keys)
+        first, *rest = (OrderBy(F(column), descending=self.descending) for column in self._columns)
         first.nulls_last = self.nullable or None  # type: ignore[assignment] # False would be an error of Django's
         return queryset.order_by(first, *rest)
 
     def behind(self, values: Sequence[Any]) -> Q:
         """The condition of the rows that come after the one with these values of the keys."""
+        first, *rest = self._columns
         if values[0] is None:
-            return Q(**{f"{self.keys[0]}__isnull": True}) & Q(self._compare(self.keys[1:], values[1:]))
-        behind = Q(self._compare(self.keys, values))
-        return behind | Q(**{f"{self.keys[0]}__isnull": True}) if self.nullable else behind
+            return Q(**{f"{first}__isnull": True}) & Q(self._compare(rest, values[1:]))
+        behind = Q(self._compare(self._columns, values))
+        return behind | Q(**{f"{first}__isnull": True}) if self.nullable else behind
 
-    def _compare(self, keys: Sequence[str], values: Sequence[Any]) -> "_RowComparison":
-        row = _Row(*(F(key) for key in keys))
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        return self.columns or self.keys
+
+    def _compare(self, columns: Sequence[str], values: Sequence[Any]) -> "_RowComparison":
+        row = _Row(*map(F, columns))
         bounds = _Row(*(literal(value) for value in values))
         return _RowComparison(row, bounds, arg_joiner=" < " if self.descending else " > ")
 

@@ -18,7 +18,7 @@ from accounts.schemas import Username
 from blogsite import prepared
 from blogsite.contract import PRIVATE, etag, if_match, render
 from blogsite.errors import Stale
-from blogsite.pagination import Order, paginate
+from blogsite.pagination import Order, Page, paginate
 from blogsite.prepared import Given
 from blogsite.schemas import Id, PageQuery, problems
 from posts import previews, questions, services
@@ -52,7 +52,8 @@ ORDERS = {
     "title": Order("title", keys=("title", "id")),
 }
 NEWEST_VERSION = Order("-version", keys=("version",), descending=True)
-BEST_MATCH = Order("rank", keys=("rank", "id"))
+BEST_PAGES = 3
+BEST_MATCH = Order("rank", keys=("rank", "id"), columns=("rank", "match"))
 BY_NAME = Order("name", keys=("name",))
 BY_USERNAME = Order("username", keys=("username", "id"))
 
@@ -67,7 +68,7 @@ authors = Router(tags=["authors"], auth=ANYBODY)
 async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> PostPage:
     """Newest first, and only what the caller may see."""
     asked = sight_of(request.auth), filters.status, filters.include == "content", filters.conditions()
-    page = await paginate(questions.posts, *asked, order=_order(filters), query=filters)
+    page = await _page(filters, asked)
     count = await prepared.count(questions.posts, *asked) if filters.count else None
     schema = PostOut if filters.include else PostSummary
     fields = {"items": [schema.fields_of(post) for post in page.items], "next": page.next}
@@ -224,13 +225,26 @@ async def get_author(request: ViewerRequest, username: Path[Username]) -> Author
     return AuthorOut.of(await prepared.one(questions.author, Given(username)))
 
 
+async def _page(filters: PostFilters, asked: tuple[Any, ...]) -> Page:
+    order = _order(filters)
+    if order is BEST_MATCH:
+        # To sort all that match is much of the work where many do, and to fill a page the best are often enough.
+        page = await paginate(questions.posts, *asked, BEST_PAGES * filters.limit, order=order, query=filters)
+        if page.next:
+            return page
+    return await paginate(questions.posts, *asked, order=order, query=filters)
+
+
 def _order(filters: PostFilters) -> Order:
     always_timed = filters.status in (PostStatus.PUBLISHED, PostStatus.SCHEDULED)
     if filters.q and not filters.sort:
         return BEST_MATCH
     order = ORDERS[filters.sort or ("-published_at" if always_timed else "-updated_at")]
+    if not always_timed:
+        return order
     # Without nulls the condition of the cursor is one comparison, which an index serves.
-    return replace(order, nullable=False) if always_timed else order
+    by_tag = ("tag_time", "tag_post") if filters.tag and order.keys == ("published_at", "id") else ()
+    return replace(order, nullable=False, columns=by_tag)
 
 
 async def _changed(request: UserRequest, change: Callable[..., Post], **arguments: Any) -> PostOut:

@@ -164,8 +164,7 @@ class PostFeed(Feed[Post, Channel]):
     def get_object(self, request: HttpRequest, format: str, **chosen: str) -> Channel:
         tag, author = chosen.get("tag"), chosen.get("author")
         found = Post.objects.published().matching(tag=[tag] if tag else [], author=author)
-        # A tag's index is in the same order; by the post's own columns, all posts of the tag would be sorted.
-        order = ("-tag_index__published_at", "-tag_index__post_id") if tag else ("-published_at", "-id")
+        order = ("-tag_time", "-tag_post") if tag else ("-published_at", "-id")
         posts = list(found.with_content().order_by(*order)[:NEWEST])
         if chosen and not posts:
             raise FeedDoesNotExist

@@ -6,13 +6,13 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from accounts.models import User, UserQuerySet, Viewer
 from blogsite.loading import HasPassed, QuicklyLoaded
 from blogsite.prepared import CurrentMoment, Place, literal
-from posts.search import Rank, SearchField, Snippet, highlighted
+from posts import search
 
 SUMMARY = (
     "title",
@@ -104,10 +104,16 @@ class PostQuerySet(models.QuerySet["Post"]):
         return self.filter(author=User.objects.named(username).values("pk")[:1])
 
     def tagged(self, *tags: str) -> Self:
-        """Posts that have all of these tags."""
+        """Posts that have all of these tags.
+
+        `tag_time` and `tag_post` are the time and the id of a published post again, in an order that the index of tags
+        has: by those of the post, all posts of a tag would be sorted.
+        """
         posts = self
-        for tag in tags:
+        for number, tag in enumerate(tags):
             posts = posts.filter(tag_index__name=tag)
+            if number == 0:
+                posts = posts.alias(tag_time=F("tag_index__published_at"), tag_post=F("tag_index__post"))
         return posts
 
     def matching(
@@ -118,15 +124,16 @@ class PostQuerySet(models.QuerySet["Post"]):
         published_after: datetime | None = None,
         published_before: datetime | None = None,
         q: str | Place | None = None,
+        among: int | None = None,
     ) -> Self:
         """Posts that meet every condition that is given. The bounds of time are exclusive.
 
-        With `q`, a query of `posts.search`, each has its `rank` and its `snippet`.
+        With `q`, a query of `posts.search`, each has its `rank` and its `snippet`; they are looked for `among` so many
+        of the best matches, or among all.
         """
         posts = self.tagged(*tag)
         if q is not None:
-            query = literal(q)
-            posts = posts.filter(search__text__matches=query).annotate(rank=Rank(query), snippet=Snippet(query))
+            posts = search.with_matches(posts, literal(q), among)
         if author is not None:
             posts = posts.by(author)
         if published_after is not None:
@@ -203,7 +210,7 @@ class Post(QuicklyLoaded):
     @property
     def highlight(self) -> str | None:
         """Where a search found the post, as safe HTML."""
-        return highlighted(self.snippet)
+        return search.highlighted(self.snippet)
 
     @property
     def summary(self) -> str:
@@ -261,11 +268,11 @@ class SearchEntry(models.Model):
     post = models.OneToOneField(
         Post, primary_key=True, db_column="rowid", on_delete=models.DO_NOTHING, related_name="search"
     )
-    text = SearchField(db_column="posts_search")
+    rank = models.FloatField()  # of what `posts.search` has found
 
     class Meta:
         managed = False
-        db_table = "posts_search"
+        db_table = search.TABLE
 
     def __str__(self) -> str:
         return f"post {self.pk}"

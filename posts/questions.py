@@ -42,9 +42,11 @@ def revision(post_id: Any, version: Any) -> RevisionQuerySet:
     return revisions(post_id).filter(version=version)
 
 
-def posts(sight: Sight, status: str, content: bool, conditions: tuple[tuple[str, Any], ...]) -> PostQuerySet:
+def posts(
+    sight: Sight, status: str, content: bool, conditions: tuple[tuple[str, Any], ...], among: int | None = None
+) -> PostQuerySet:
     """Posts of a status that meet the conditions of `PostQuerySet.matching`, with their content or without it."""
-    found = Post.objects.visible_to(_viewer(sight), status).matching(**dict(conditions))
+    found = Post.objects.visible_to(_viewer(sight), status).matching(**dict(conditions), among=among)
     return found.with_content() if content else found.with_summary()
 
 

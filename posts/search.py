@@ -10,7 +10,8 @@ import re
 from typing import Any
 
 from django.conf import settings
-from django.db.models import FloatField, Func, Lookup, TextField
+from django.db.models import Expression, F, Func, TextField
+from django.db.models.sql.datastructures import Join
 
 # Private-use characters that no text needs: around what matched, until the text is escaped.
 _START, _END = "\ue000", "\ue001"
@@ -18,6 +19,9 @@ _MARKED = re.compile(f"{_START}([^{_START}{_END}]*){_END}")
 _TERMS = re.compile(r'"([^"]*)"?|(\S+)')
 _WORDS = re.compile(r"\w+")
 _SNIPPET_WORDS = 30
+_WEIGHTS = "{0.1, 0.1, 0.1, 1.0}"
+_TSQUERY = "to_tsquery('simple', unaccent({}))"
+TABLE = "posts_search"
 
 
 def query_of(text: str) -> str:
@@ -53,66 +57,62 @@ def highlighted(snippet: str | None) -> str | None:
     return marked.replace(_START, "").replace(_END, "")
 
 
-class SearchField(TextField[str, str]):
-    """The column of the index that is searched. FTS5 gives it the name of the table."""
+def with_matches(posts: Any, query: Expression, among: int | None) -> Any:
+    """Those of a QuerySet of posts that match a query (`query_of`), each with its `rank` and its `snippet`.
+
+    The best has the lowest rank; a word in the title counts ten in the text. `match` is the post's id again, which the
+    engine knows to be in order, too. With `among`, only so many of the best of all posts are looked through.
+    """
+    posts = posts.filter(search__isnull=False).alias(match=F("search__post"))
+    posts = posts.annotate(rank=F("search__rank"), snippet=_Snippet(query))
+    tables = posts.query.alias_map
+    (alias,) = (alias for alias, table in tables.items() if table.table_name == TABLE)
+    tables[alias] = _BestMatches(tables[alias], query, among)
+    return posts
 
 
-@SearchField.register_lookup
-class Matches(Lookup[bool]):
-    """Whether a post matches a query (`query_of`)."""
+class _BestMatches(Join):
+    """A join with the entries that match a query alone, in order of their rank.
 
-    lookup_name = "matches"
-    prepare_rhs = False
+    So the engine reads posts in that order, and no more of them than a page takes: without it, it would read all that
+    match before it sorts them.
+    """
+
+    def __init__(self, join: Join, query: Expression, among: int | None) -> None:
+        self.__dict__.update(join.__dict__)
+        self.query, self.among = query, among
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        column, params = self.process_lhs(compiler, connection)
-        query, query_params = self.process_rhs(compiler, connection)
-        return f"{column} = {query}", (*params, *query_params)
-
-    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
-        column, params = self.process_lhs(compiler, connection)
-        query, query_params = self.process_rhs(compiler, connection)
-        return f"{column} @@ to_tsquery('simple', unaccent({query}))", (*params, *query_params)
-
-
-class Rank(Func):
-    """How well a post matches, the best first: the lowest number. A word in the title counts ten in the text."""
-
-    output_field = FloatField()
-
-    def __init__(self, query: Any) -> None:
-        super().__init__("search__text", query)
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
-        return f"{_table(compiler, self)}.rank", ()
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
-        column, query = (compiler.compile(source) for source in self.source_expressions)
-        weights = "'{0.1, 0.1, 0.1, 1.0}'"
-        sql = f"(-ts_rank({weights}, {column[0]}, to_tsquery('simple', unaccent({query[0]}))))::float8"
-        return sql, (*column[1], *query[1])
+        joined, params = super().as_sql(compiler, connection)
+        query, query_params = compiler.compile(self.query)
+        if connection.vendor == "sqlite":
+            rank, source, matches, no_limit = "rank", TABLE, f"posts_search = {query}", "-1"
+        else:
+            rank = f"-ts_rank('{_WEIGHTS}', posts_search, query)::float8"
+            source, matches, no_limit = f"{TABLE}, {_TSQUERY.format(query)} query", "posts_search @@ query", "ALL"
+        limit = no_limit if self.among is None else self.among
+        select = f"SELECT rowid, {rank} AS rank FROM {source} WHERE {matches} ORDER BY rank, rowid LIMIT {limit}"  # noqa: S608
+        table = connection.ops.quote_name(TABLE)
+        return joined.replace(table, f"({select}) {table}", 1), (*query_params, *params)
 
 
-class Snippet(Func):
+class _Snippet(Func):
     """The place in the text where a post matches best, with what matched between the markers of `highlighted`."""
 
     output_field = TextField()
 
     def __init__(self, query: Any) -> None:
-        super().__init__("search__text", "content", query)
+        super().__init__("pk", "content", query)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
-        return f"snippet({_table(compiler, self)}, -1, %s, %s, '…', {_SNIPPET_WORDS})", (_START, _END)
+        (post, _), _, (query, params) = map(compiler.compile, self.source_expressions)
+        snippet = f"SELECT snippet(posts_search, -1, %s, %s, '…', {_SNIPPET_WORDS})"
+        # To look for a beginning of a word in one row, FTS5 goes over all rows that have it: first for the whole word.
+        whole = f"{snippet} FROM posts_search WHERE posts_search = rtrim({query}, '*') AND rowid = {post}"
+        beginning = f"{snippet} FROM posts_search WHERE posts_search = {query} AND rowid = {post}"
+        return f"COALESCE(({whole}), ({beginning}))", (_START, _END, *params) * 2
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
-        _, content, query = self.source_expressions
-        content_sql, content_params = compiler.compile(content)
-        query_sql, query_params = compiler.compile(query)
+        _, (content, _), (query, params) = map(compiler.compile, self.source_expressions)
         options = f"StartSel={_START}, StopSel={_END}, MaxWords={_SNIPPET_WORDS + 10}, MinWords={_SNIPPET_WORDS}"
-        sql = f"ts_headline('simple', {content_sql}, to_tsquery('simple', unaccent({query_sql})), %s)"
-        return sql, (*content_params, *query_params, options)
-
-
-def _table(compiler: Any, func: Func) -> str:
-    column, _ = compiler.compile(func.source_expressions[0])
-    return str(column.partition(".")[0])
+        return f"ts_headline('simple', {content}, {_TSQUERY.format(query)}, %s)", (*params, options)

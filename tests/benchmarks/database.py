@@ -21,7 +21,7 @@ from tqdm import tqdm  # noqa: E402
 from accounts.models import Role, User  # noqa: E402
 from posts.models import Post  # noqa: E402
 from posts.rendering import render  # noqa: E402
-from tests.benchmarks.texts import BODIES, SEED, TAGS, body_of  # noqa: E402
+from tests.benchmarks.texts import BODIES, COMMON_TAG, LONE_TAG, SEED, TAGS, body_of  # noqa: E402
 from tests.benchmarks.workplace import AUTHORS, PASSWORD, author_name, published_at  # noqa: E402
 
 BATCH = 10_000
@@ -76,13 +76,19 @@ def _posts(numbers: Iterable[int], texts: list[dict[str, Any]]) -> Iterable[Post
             title=f"{text['derived_excerpt'][:40].strip()} ({number})",
             slug=f"post-{number}",
             author_id=chance.randint(1, AUTHORS),
-            tags=chance.sample(TAGS, 3),
+            tags=_tags(number, chance),
             published=True,
             published_at=moment,
             created_at=moment,
             updated_at=moment,
             **text,
         )
+
+
+def _tags(number: int, chance: random.Random) -> list[str]:
+    """Three tags: `COMMON_TAG` on every second post, `LONE_TAG` on the newest alone."""
+    special = LONE_TAG if number == 1 else COMMON_TAG if number % 2 == 0 else None
+    return [special, *chance.sample(TAGS, 2)] if special else chance.sample(TAGS, 3)
 
 
 if __name__ == "__main__":

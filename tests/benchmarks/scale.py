@@ -16,6 +16,7 @@ from tests.benchmarks.load import Measurement
 from tests.benchmarks.operations import OPERATIONS, POSTS_PATH
 from tests.benchmarks.peers import UNCACHED
 from tests.benchmarks.servers import Server, ServerFailed
+from tests.benchmarks.texts import COMMON_TAG, COMMON_WORD, LONE_TAG, SELDOM, SELDOM_WORD
 
 DEEP_PAGE = 1_000
 DEEP_LIMIT = 10
@@ -63,6 +64,10 @@ def _reads(server: Server, posts: range) -> Iterator[tuple[str, list[Call]]]:
     yield f"Page {DEEP_PAGE:,} of {DEEP_LIMIT}", [_page_behind(server, min((DEEP_PAGE - 1) * DEEP_LIMIT, last))]
     yield f"Last page of {DEEP_LIMIT}", [_page_behind(server, last)]
     yield "An author's posts", [Call(f"{POSTS_PATH}?author={workplace.author_name(1)}")]
+    for where, tag in (("half of the posts", COMMON_TAG), ("one post", LONE_TAG), ("no post", f"no-{LONE_TAG}")):
+        yield f"A tag of {where}", [Call(f"{POSTS_PATH}?tag={tag}")]
+    yield f"A word of 1 post in {SELDOM}", [Call(f"{POSTS_PATH}?q={SELDOM_WORD}")]
+    yield "A word of nearly all", [Call(f"{POSTS_PATH}?q={COMMON_WORD}")]
     yield "One post", OPERATIONS["detail"].calls(posts, "")
 
 

@@ -4,6 +4,11 @@ import random
 
 SEED = 20260101
 BODIES = 500
+COMMON_TAG = "weblog"
+LONE_TAG = "hapax"
+COMMON_WORD = "server"
+SELDOM_WORD = "zephyr"
+SELDOM = 100
 TAGS = ("asyncio", "baking", "benchmarks", "cycling", "databases", "django", "editing", "python", "sqlite", "trains")
 
 _PROSE = """
@@ -14,7 +19,10 @@ _WORDS = _PROSE.split()
 
 
 def body_of(number: int) -> str:
-    """The n-th of an endless row of texts: a heading, paragraphs with emphasis and a link, a list, and a quotation."""
+    """The n-th of an endless row of texts: a heading, paragraphs with emphasis and a link, a list, and a quotation.
+
+    `COMMON_WORD` is in nearly all of them, like most words, and `SELDOM_WORD` in one of `SELDOM`.
+    """
     chance = random.Random(SEED + number)  # noqa: S311 - the same texts each time, not a secret
     return "\n\n".join(
         [
@@ -23,7 +31,7 @@ def body_of(number: int) -> str:
             "\n".join(f"- {_sentence(chance, 8)}" for _ in range(4)),
             f"{_sentence(chance, 18)} [{_sentence(chance, 3)}](https://example.org/{number}) {_sentence(chance, 22)}",
             f"> {_sentence(chance, 16)}",
-            f"{_sentence(chance, 42)} `{chance.choice(_WORDS)}`.",
+            f"{_sentence(chance, 42)} `{SELDOM_WORD if number % SELDOM == 1 else chance.choice(_WORDS)}`.",
         ]
     )
 

@@ -157,11 +157,22 @@ def test_what_is_not_public_is_found_by_those_who_may_see_it(api: Api, make: Cal
         assert found(api.acting_as(actor), "rye") == []
 
 
-def test_a_search_costs_one_query(api: Api, django_assert_num_queries: Any) -> None:
+def test_a_full_page_costs_one_query_and_the_last_two(api: Api, django_assert_num_queries: Any) -> None:
     for _ in range(3):
         make_post(title="Rye")
     with django_assert_num_queries(1):
-        assert len(found(api, "rye")) == 3
+        assert len(found(api, "rye", limit=2)) == 2
+    with django_assert_num_queries(2):
+        assert len(found(api, "rye", limit=3)) == 3
+
+
+def test_what_few_may_see_is_found_behind_much_that_matches_better(api: Api) -> None:
+    author = make_author()
+    for _ in range(10):
+        make_draft(title="Rye", author=author)
+    public = [make_post(title="Bread", content="Rye and " + "water " * number) for number in range(3)]
+    for limit in (1, 2, 3, 4):
+        assert found(api, "rye", limit=limit) == [post.pk for post in public[:limit]]
 
 
 @pytest.mark.parametrize("q", ["", "x" * 201, "a\x00b"])
