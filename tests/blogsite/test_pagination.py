@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 from django.core import signing
+from django.db import transaction
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from posts.models import Post
 from tests.client import Api, assert_problem
-from tests.factories import make_draft, make_editor, make_post, make_scheduled
+from tests.factories import make_author, make_draft, make_editor, make_post, make_scheduled
 
 SORTS = ["-published_at", "published_at", "-updated_at", "title"]
 
@@ -93,3 +96,88 @@ def test_a_cursor_of_another_order_is_refused(api: Api) -> None:
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1" + "0" * 30, "1.5", ""])
 def test_a_limit_out_of_bounds_is_refused_and_not_clamped(api: Api, limit: str) -> None:
     assert_problem(api.get("/posts", {"limit": limit}), 422, "validation_error", "#/query/limit")
+
+
+SHARED = 300
+MOMENT = timezone.now().replace(microsecond=0) - timedelta(days=1)
+ROWS = 340
+QUERIES: list[dict[str, str]] = [
+    *({"sort": sort} for sort in SORTS),
+    *({"sort": sort, "tag": "a"} for sort in SORTS),
+    *({"sort": sort, "status": "all"} for sort in SORTS),
+]
+SORTED_BY = {"-published_at": "published_at", "published_at": "published_at", "-updated_at": "updated_at"}
+A_TIME = st.integers(-3, 3).map(lambda hours: MOMENT + timedelta(hours=hours))
+A_CHANGE = st.fixed_dictionaries(
+    {}, optional={"title": st.sampled_from("ABC"), "published_at": A_TIME, "updated_at": A_TIME, "content": st.just("")}
+)
+WRITES = st.one_of(
+    st.tuples(st.just("insert"), A_TIME),
+    st.tuples(st.just("delete"), st.integers(0, ROWS - 1)),
+    st.tuples(st.just("change"), st.integers(0, ROWS - 1), A_CHANGE),
+)
+
+
+@pytest.fixture
+def rows(db: None) -> list[int]:
+    """Many posts, of which 300 share all that can be sorted by; the others surround them, or have no time."""
+    author = make_author()
+    Post.objects.bulk_create(
+        Post(
+            title="B" if number < SHARED else "ABC"[number % 3],
+            slug=f"post-{number}",
+            author=author,
+            tags=["a", "b"],
+            published=number < SHARED + 30,
+            published_at=MOMENT if number < SHARED else MOMENT + timedelta(hours=number % 7 - 3),
+            updated_at=MOMENT if number < SHARED else MOMENT + timedelta(hours=number % 7 - 3),
+            reading_minutes=1,
+        )
+        for number in range(ROWS)
+    )
+    Post.objects.filter(published=False).update(published_at=None)
+    return list(Post.objects.order_by("pk").values_list("pk", flat=True))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    query=st.sampled_from(QUERIES),
+    limit=st.sampled_from([7, 50, 99, 100]),
+    between=st.lists(st.lists(WRITES, max_size=20), max_size=8),
+)
+def test_no_row_that_kept_its_place_is_skipped_or_repeated_whatever_is_written(
+    api: Api, rows: list[int], query: dict[str, str], limit: int, between: list[list[tuple[Any, ...]]]
+) -> None:
+    with transaction.atomic():
+        caller = api.acting_as(make_editor()) if "status" in query else api
+        seen: list[int] = []
+        moved: set[int] = set()
+        cursor = None
+        writes = iter(between)
+        while True:
+            page = caller.get("/posts", query | {"limit": limit} | ({"cursor": cursor} if cursor else {})).json()
+            seen += [item["id"] for item in page["items"]]
+            cursor = page["next"]
+            if cursor is None:
+                break
+            for write in next(writes, []):
+                moved |= do(write, rows, SORTED_BY.get(query["sort"], "title"))
+        everything = Post.objects.all() if "status" in query else Post.objects.filter(published=True)
+        kept = everything.filter(pk__in=set(rows) - moved)
+        assert sorted(pk for pk in seen if pk in set(rows) - moved) == sorted(kept.values_list("pk", flat=True))
+        transaction.set_rollback(True)
+
+
+def do(write: tuple[Any, ...], rows: list[int], sorted_by: str) -> set[int]:
+    """Do one write, and return the ids of the rows that have another place for it."""
+    match write:
+        case "insert", moment:
+            post = make_post(title="B", published_at=moment, tags=["a"])
+            Post.objects.filter(pk=post.pk).update(updated_at=moment)
+            return {post.pk}
+        case "delete", number:
+            Post.objects.filter(pk=rows[number]).delete()
+            return {rows[number]}
+    _, number, change = write
+    Post.objects.filter(pk=rows[number]).update(**change)
+    return {rows[number]} if sorted_by in change else set()

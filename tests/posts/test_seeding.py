@@ -11,6 +11,7 @@ from accounts.models import User
 from posts import seeding
 from posts.models import Post, PostStatus, PostTag
 from posts.sample import POSTS, USERS
+from tests.client import Api
 from tests.factories import PASSWORD, make_admin, make_user
 
 pytestmark = pytest.mark.django_db
@@ -180,3 +181,20 @@ def test_a_bad_number_of_posts_is_refused(number: str) -> None:
 def test_quiet_says_nothing() -> None:
     assert seed("--password", PASSWORD, "--posts", "2", verbosity=0) == ""
     assert Post.objects.count() == len(POSTS) + 2
+
+
+@pytest.mark.slow
+def test_100_000_posts_are_paged_from_end_to_end(api: Api) -> None:
+    seed("--posts", "100000", "--password", PASSWORD, verbosity=0)
+    public = set(Post.objects.published().values_list("pk", flat=True))
+    assert len(public) >= 100_000
+    ids: list[int] = []
+    query: dict[str, Any] = {"limit": 100}
+    while True:
+        page = api.get("/posts", query).json()
+        ids += [item["id"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        query["cursor"] = page["next"]
+    assert len(ids) == len(public)
+    assert set(ids) == public
