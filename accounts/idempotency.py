@@ -27,26 +27,29 @@ KEPT = timedelta(hours=24)
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-async def done_once(request: UserRequest, act: Callable[[], Any], output: type[Out]) -> Out:
+def do_once(request: UserRequest, act: Callable[[], Any], output: type[Out], *, body: bytes | None = None) -> Out:
     """Do `act`, and return what it gave as `output`. With an `Idempotency-Key`, a repetition gets the first answer.
 
+    `body` is what tells one request from another, where it is not the request's own.
     Raises what `act` raises, of which nothing is kept; `Invalid` for a key that is none; and `IdempotencyKeyReused`
     for one that came with another request of the user in the last 24 hours.
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:
-        return output.of(await sync_to_async(act)())
+        return output.of(act())
     if not KEY.fullmatch(key):
         message = "Must be 1 to 255 visible characters of ASCII"
         raise Invalid(errors=[FieldError("#/header/idempotency-key", "idempotency_key_invalid", message)])
-    parts = (request.method or "", request.path, request.body)
+    parts = (request.method or "", request.path, request.body if body is None else body)
     fingerprint = hashlib.sha256(b"\n".join(part if isinstance(part, bytes) else part.encode() for part in parts))
 
     def answer() -> str:
         return contract.render(output.of(act())).decode()
 
-    once = sync_to_async(_once)
-    return output.trusted(orjson.loads(await once(request.auth, key, fingerprint.hexdigest(), answer)))
+    return output.trusted(orjson.loads(_once(request.auth, key, fingerprint.hexdigest(), answer)))
+
+
+done_once = sync_to_async(do_once)
 
 
 def purge() -> int:

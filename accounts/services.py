@@ -208,6 +208,7 @@ def delete_user(*, user_id: int, reassign_to: int | None = None) -> None:
             message = "Must be the id of another active user who may write"
             raise Invalid(errors=[FieldError("#/query/reassign_to", "reassign_to_invalid", message)])
         user.posts.update(author=heir)
+        user.media.exclude(sha256__in=heir.media.values("sha256")).update(author=heir)
     elif user.posts.exists():
         raise UserHasPosts("Delete the posts first, or name who takes them with reassign_to.")
     user.delete()

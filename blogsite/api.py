@@ -14,5 +14,6 @@ api = BlogAPI(
 api.add_router("/posts", posts.posts)
 api.add_router("/tags", posts.tags)
 api.add_router("/authors", posts.authors)
+api.add_router("/media", posts.media)
 api.add_router("/auth", accounts.auth)
 api.add_router("/users", accounts.users)

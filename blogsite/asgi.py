@@ -9,6 +9,7 @@ django = get_asgi_application()
 
 # What follows needs Django to be set up.
 from django.conf import settings  # noqa: E402
+from django.core.files.storage import default_storage  # noqa: E402
 
 from blogsite.serving import App, Receive, Scope, Send  # noqa: E402
 from blogsite.serving.api_handler import APIHandler  # noqa: E402
@@ -17,8 +18,10 @@ from blogsite.serving.database_version import DatabaseVersion, database_clock  #
 from blogsite.serving.edge import Edge  # noqa: E402
 from blogsite.serving.lifespan import Lifespan  # noqa: E402
 from blogsite.serving.limits import Limits  # noqa: E402
+from blogsite.serving.media_files import PREFIX, MediaFiles  # noqa: E402
 from blogsite.serving.response_cache import ResponseCache  # noqa: E402
 from blogsite.serving.static_files import static_files  # noqa: E402
+from posts.media import location  # noqa: E402
 from posts.models import NEXT_PUBLICATION  # noqa: E402
 
 api = APIHandler()
@@ -30,7 +33,7 @@ FILES = ("/feeds/", "/sitemap")
 
 def is_page(path: str) -> bool:
     """Whether Django's own handler answers, with all middleware: the admin site, the API's documentation, redirects."""
-    return not path.startswith(("/api/", *FILES, settings.STATIC_URL)) or path == "/api/v1/docs"
+    return not path.startswith(("/api/", *FILES, PREFIX, settings.STATIC_URL)) or path == "/api/v1/docs"
 
 
 async def handlers(scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,7 +59,7 @@ threads = DatabaseThreads(
     threads=settings.DATABASE_THREADS,
     single_writer=settings.ON_SQLITE,
     timeout=settings.DATABASE_TIMEOUT,
-    waiting_paths=("/api/v1/auth/", "/admin/login/"),
+    waiting_paths=[("/api/v1/auth/", "/admin/login/"), ("/api/v1/media", "/admin/posts/media/")],
 )
 application: App = threads
 clock = database_clock(next_change=NEXT_PUBLICATION)
@@ -64,6 +67,7 @@ if settings.RESPONSE_CACHE_BYTES:
     application = ResponseCache(application, clock=clock, max_bytes=settings.RESPONSE_CACHE_BYTES)
 application = impersonal(application)
 application = DatabaseVersion(application, clock=clock, paths=("/api/", *FILES))
+application = MediaFiles(application, storage=default_storage, location=location)
 application = Limits(application, routes=settings.BODY_LIMITS, timeout=settings.BODY_TIMEOUT)
 application = Edge(
     application,

@@ -138,6 +138,16 @@ def if_match(request: HttpRequest) -> frozenset[int] | None:
     return frozenset(int(version) for version in _VERSIONS.findall(asked))
 
 
+def only_parts(request: HttpRequest, *names: str) -> None:
+    """Raise `Invalid` for a form with any other part than these, or with one of them twice."""
+    parts: dict[str, list[Any]] = dict([*request.POST.lists(), *request.FILES.lists()])
+    wrong = {name: "unknown" for name in parts if name not in names}
+    wrong |= {name: "repeated" for name, values in parts.items() if name in names and len(values) > 1}
+    if wrong:
+        message = f"The parts of the form are {', '.join(names)}, once each."
+        raise Invalid(errors=[FieldError(problems.pointer([name]), code, message) for name, code in wrong.items()])
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")  # RFC 8259 has no NaN and no Infinity
 
@@ -208,7 +218,7 @@ _REASONS = {
     401: "No token, or a bad one",
     408: "The body came too slowly",
     413: "The body is too large",
-    415: "The body is not JSON",
+    415: "The body is not of a type that is read here",
     422: "Validation failed",
     429: "Too many failures",
     500: "A mistake of ours",

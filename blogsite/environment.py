@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
@@ -47,6 +47,16 @@ def _email_url(url: str) -> str:
     scheme = _scheme(url)
     if scheme not in MAIL_SCHEMES or (scheme != "console" and not urlsplit(url).hostname):
         raise ValueError(f"must be like {', '.join(f'{name}://' for name in MAIL_SCHEMES)}, with a host")
+    return url
+
+
+def _media_storage(url: str) -> str:
+    parts = urlsplit(url)
+    unknown = dict(parse_qsl(parts.query)).keys() - {"region_name", "endpoint_url", "addressing_style"}
+    if parts.scheme != "s3" or not parts.hostname or unknown:
+        raise ValueError("must be like s3://bucket/folder?region_name=eu-west-1&endpoint_url=https://s3.example.org")
+    if find_spec("storages") is None:
+        raise ValueError("needs a package: pip install -e '.[s3]'")
     return url
 
 
@@ -138,6 +148,19 @@ class Environment(BaseSettings):
     blog_response_cache_bytes: int = Field(
         default=64 * 1024 * 1024, ge=0, description="Memory for stored answers, in bytes and each worker; 0 for none."
     )
+    blog_media_storage: Annotated[str, AfterValidator(_media_storage)] | None = Field(
+        default=None,
+        description="`s3://bucket/folder?region_name=…&endpoint_url=https://…`, with the key in `AWS_ACCESS_KEY_ID` "
+        "and `AWS_SECRET_ACCESS_KEY`; empty for `media` in the data folder.",
+    )
+    blog_media_public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s?#]+[^\s?#/]$",
+        description="The public address of the bucket or of the CDN before it; empty: links to a file are signed.",
+    )
+    blog_media_quota: int = Field(
+        default=1024**3, ge=0, description="How much the files of each user may take, in bytes; 0 for no bound."
+    )
     blog_public_max_age: int = Field(
         default=0, ge=0, description="How long browsers and CDNs may keep a public answer without asking, in seconds."
     )
@@ -150,6 +173,33 @@ class Environment(BaseSettings):
     forwarded_allow_ips: Annotated[list[Proxy], NoDecode, BeforeValidator(_split)] = Field(
         default=[], description="Addresses of proxies whose `X-Forwarded-*` headers count; empty for none."
     )
+
+    def media_storage(self) -> dict[str, Any]:
+        """Django's setting of a storage, as `BLOG_MEDIA_STORAGE` has it."""
+        if self.blog_media_storage is None:
+            folder = self.blog_data_dir.absolute() / "media"
+            return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": folder}}
+        parts = urlsplit(self.blog_media_storage)
+        public = urlsplit(self.blog_media_public_url or "")
+        options: dict[str, Any] = {
+            **dict(parse_qsl(parts.query)),
+            "bucket_name": parts.hostname,
+            "location": parts.path.strip("/"),
+            "signature_version": "s3v4",
+            "querystring_expire": 3600,
+            "object_parameters": {"CacheControl": "public, max-age=31536000, immutable"},
+        }
+        if public.netloc:
+            options |= {"custom_domain": f"{public.netloc}{public.path}", "url_protocol": f"{public.scheme}:"}
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+    def media_origins(self) -> list[str]:
+        """From where pages of ours may show images, beside our own origin."""
+        if self.blog_media_storage is None:
+            return []
+        endpoint = dict(parse_qsl(urlsplit(self.blog_media_storage).query)).get("endpoint_url")
+        shown = urlsplit(self.blog_media_public_url or endpoint or "https://*.amazonaws.com")
+        return [f"{shown.scheme}://{shown.netloc}"]
 
     def email_settings(self) -> dict[str, Any]:
         """Django's settings of mail, as `EMAIL_URL` has them."""

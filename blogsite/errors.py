@@ -14,10 +14,12 @@
     │   ├── EmailTaken
     │   ├── SlugTaken
     │   ├── LastAdmin
-    │   └── UserHasPosts
+    │   ├── UserHasPosts
+    │   └── MediaInUse
     ├── LengthRequired          411
     ├── Stale                   412  the thing was changed since the client read it
     ├── TooLarge                413
+    │   └── QuotaExceeded
     ├── UnsupportedMedia        415
     ├── Invalid                 422  understood, but wrong: `errors` names each field
     │   ├── WrongPassword
@@ -28,6 +30,7 @@
     └── Unavailable             503  try again, after `retry_after` seconds
         ├── DatabaseLocked
         ├── StorageFull
+        ├── StorageUnavailable
         └── Overloaded
 
 Each class carries its status, its stable code and its title; `blogsite.problems` alone turns them into answers.
@@ -145,6 +148,12 @@ class UserHasPosts(Conflict):
     code, title = "user_has_posts", "This user still has posts"
 
 
+class MediaInUse(Conflict):
+    """Posts show this file: as their cover image, or by its address in their text."""
+
+    code, title = "media_in_use", "Posts use this file"
+
+
 class LengthRequired(BlogError):
     """An upload must say how long it is."""
 
@@ -166,6 +175,12 @@ class TooLarge(BlogError):
     """The body is longer than this path takes."""
 
     status, code, title = 413, "too_large", "The request body is too large"
+
+
+class QuotaExceeded(TooLarge):
+    """The user's files would take more than each user has."""
+
+    code, title = "quota_exceeded", "There is no space left for your files"
 
 
 class UnsupportedMedia(BlogError):
@@ -234,10 +249,16 @@ class DatabaseLocked(Unavailable):
 
 
 class StorageFull(Unavailable):
-    """The disk of the database is full."""
+    """The disk of the database or of the media is full."""
 
     code, title = "storage_full", "The storage is full"
     retry_after = 60
+
+
+class StorageUnavailable(Unavailable):
+    """The storage of the media does not answer, or refuses us."""
+
+    code, title = "storage_unavailable", "The storage of the files does not answer"
 
 
 class Overloaded(Unavailable):

@@ -137,7 +137,7 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     # The first step may be the name of the endpoint's parameter, which is no client's business.
     named = source == "body" or (source == "query" and len(path) > 2)
     path = path[1:] if named else path
-    path = path if source == "body" else [source, *path]
+    path = path if source in ("body", "form", "file") else [source, *path]
     return FieldError(pointer=pointer(path), code=error["type"], message=error["msg"])
 
 

@@ -160,7 +160,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021", "auth.E003"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "img-src": [SELF, "data:"],
+        "img-src": [SELF, "data:", *env.media_origins()],
         "style-src": [SELF, "'unsafe-inline'"],
         "base-uri": [SELF],
         "form-action": [SELF],
@@ -170,8 +170,21 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 
+# Uploaded images. Their files are served at MEDIA_URL by a layer of our own, wherever they are stored.
+STORAGES = {
+    "default": env.media_storage(),
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+MEDIA_QUOTA_BYTES = env.blog_media_quota
+
 # Request bodies are bounded before Django sees them: the beginning of a path, and its limit in bytes.
-BODY_LIMITS = [("/api/v1/auth/", 64 * 1024), ("", env.blog_max_body_bytes)]
+_UPLOAD = 10 * 1024 * 1024 + 64 * 1024  # a file, and what is around it
+BODY_LIMITS = [
+    ("/api/v1/auth/", 64 * 1024),
+    ("/api/v1/media", _UPLOAD),
+    ("/admin/posts/media/", _UPLOAD),
+    ("", env.blog_max_body_bytes),
+]
 BODY_TIMEOUT = env.blog_body_timeout
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.blog_max_body_bytes
 

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -20,9 +21,10 @@ from django.utils.text import Truncator
 from accounts.models import User
 from blogsite.admin import ServiceAdmin
 from blogsite.errors import BlogError
+from posts import media as uploads
 from posts import services
 from posts.changes import revision_changes
-from posts.models import Post, PostStatus, PostTag
+from posts.models import Media, MediaQuerySet, Post, PostStatus, PostTag
 from posts.schemas import PostCreate, TagName
 
 REVISIONS_A_PAGE = 20
@@ -58,7 +60,7 @@ class PostForm(forms.ModelForm[Post]):
 
     class Meta:
         model = Post
-        fields = ("title", "slug", "content", "excerpt", "tags", "author", "published", "published_at")
+        fields = ("title", "slug", "content", "excerpt", "tags", "cover_image", "author", "published", "published_at")
         widgets = {
             "title": forms.TextInput(attrs={"size": 80}),
             "slug": forms.TextInput(attrs={"size": 80}),
@@ -138,7 +140,8 @@ class PostAdmin(ServiceAdmin[Post]):
     search_fields = ("title", "slug", "content")
     date_hierarchy = "published_at"
     ordering = ("-updated_at", "-pk")
-    readonly_fields = ("created_at", "updated_at", "history")
+    raw_id_fields = ("cover_image",)
+    readonly_fields = ("cover", "created_at", "updated_at", "history")
     actions = ("publish", "unpublish", "restore")
     change_list_template = "admin/posts/post/change_list.html"
 
@@ -149,6 +152,10 @@ class PostAdmin(ServiceAdmin[Post]):
     @admin.display(description="Tags")
     def tag_list(self, post: Post) -> str:
         return ", ".join(post.tags)
+
+    @admin.display(description="Cover image now")
+    def cover(self, post: Post) -> str:
+        return thumbnail(post.cover_image) if post.cover_image else "-"
 
     @admin.display(description="Version")
     def history(self, post: Post) -> str:
@@ -248,8 +255,11 @@ class PostAdmin(ServiceAdmin[Post]):
 
     def save_model(self, request: HttpRequest, obj: Post, form: Any, change: bool) -> None:
         fields = {name: form.cleaned_data[name] for name in PostForm.Meta.fields if name in form.cleaned_data}
+        changed = {"cover_image_id" if name == "cover_image" else name for name in form.changed_data}
+        cover = fields.pop("cover_image")
+        fields["cover_image_id"] = cover and cover.pk
         if change:
-            changes = {name: value for name, value in fields.items() if name in form.changed_data}
+            changes = {name: value for name, value in fields.items() if name in changed}
             shown = form.cleaned_data.get("read_version")
             stored = services.update_post(
                 actor=_actor(request), post_id=obj.pk, changes=changes, versions=shown and {shown}
@@ -283,3 +293,82 @@ class PostAdmin(ServiceAdmin[Post]):
             lambda post: services.unpublish_post(actor=_actor(request), post_id=post.pk),
             "unpublished",
         )
+
+
+class MediaForm(forms.ModelForm[Media]):
+    """The text of an image, and the file of a new one."""
+
+    file = forms.FileField(
+        help_text="JPEG, PNG, WebP or GIF, up to 10 MiB.",
+        widget=forms.FileInput(attrs={"accept": ",".join(uploads.EXTENSIONS)}),
+    )
+
+    class Meta:
+        model = Media
+        fields = ("alt_text",)
+        widgets = {"alt_text": forms.TextInput(attrs={"size": 80})}
+
+
+@admin.register(Media)
+class MediaAdmin(ServiceAdmin[Media]):
+    """Upload, find and delete images, and choose one as a cover image."""
+
+    list_display = ("image", "alt_text", "size", "author", "created_at")
+    list_display_links = ("image", "alt_text")
+    list_select_related = ("author",)
+    search_fields = ("alt_text", "name")
+    ordering = ("-pk",)
+    readonly_fields = ("image", "address", "size", "author", "created_at")
+    list_per_page = 50
+
+    @admin.display(description="Image")
+    def image(self, media: Media) -> str:
+        return thumbnail(media)
+
+    @admin.display(description="Address")
+    def address(self, media: Media) -> str:
+        return format_html('<a href="{0}">{0}</a>', media.url)
+
+    @admin.display(description="Size")
+    def size(self, media: Media) -> str:
+        return f"{media.width} × {media.height}, {filesizeformat(media.bytes)}"
+
+    def get_queryset(self, request: HttpRequest) -> MediaQuerySet:
+        return Media.objects.visible_to(_actor(request))
+
+    def get_form(self, request: HttpRequest, obj: Media | None = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change=change, **(kwargs if obj else {**kwargs, "form": MediaForm}))
+
+    def get_fields(self, request: HttpRequest, obj: Media | None = None) -> Any:
+        return ["alt_text", *self.readonly_fields] if obj else ["file", "alt_text"]
+
+    def has_view_permission(self, request: HttpRequest, obj: Media | None = None) -> bool:
+        return request.user.has_perm("posts.view_media", obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Media | None = None) -> bool:
+        return request.user.has_perm("posts.change_media", obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Media | None = None) -> bool:
+        return request.user.has_perm("posts.delete_media", obj)
+
+    def save_model(self, request: HttpRequest, obj: Media, form: Any, change: bool) -> None:
+        user, alt_text = _actor(request), form.cleaned_data["alt_text"]
+        if change:
+            uploads.update_media(actor=user, media_id=obj.pk, alt_text=alt_text)
+            return
+        with uploads.received(form.cleaned_data["file"], actor=user) as upload:
+            stored = uploads.add_media(actor=user, upload=upload, alt_text=alt_text)
+        vars(obj).update(vars(stored))
+
+    def delete_model(self, request: HttpRequest, obj: Media) -> None:
+        uploads.delete_media(actor=_actor(request), media_id=obj.pk)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Media]) -> None:
+        for media in queryset:
+            uploads.delete_media(actor=_actor(request), media_id=media.pk)
+
+
+def thumbnail(media: Media) -> str:
+    """The image, small."""
+    address = media.sources[0].url if media.sources else media.url
+    return format_html('<img src="{}" alt="{}" style="max-height: 80px; max-width: 160px">', address, media.alt_text)

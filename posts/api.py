@@ -10,23 +10,29 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
-from ninja import Path, Query, Router, Status
+from ninja import File, Form, Path, Query, Router, Status, UploadedFile
 
 from accounts.auth import ANYBODY, USER, UserRequest, ViewerRequest
-from accounts.idempotency import done_once
+from accounts.idempotency import do_once, done_once
 from accounts.schemas import Username
 from blogsite import prepared
-from blogsite.contract import PRIVATE, etag, if_match, render
+from blogsite.contract import PRIVATE, etag, if_match, only_parts, render
 from blogsite.errors import Stale
 from blogsite.pagination import Order, Page, paginate
 from blogsite.prepared import Given
 from blogsite.schemas import Id, PageQuery, problems
+from posts import media as uploads
 from posts import previews, questions, services
 from posts.models import Post, PostStatus
 from posts.questions import sight_of
 from posts.schemas import (
     AuthorOut,
     AuthorPage,
+    Forced,
+    MediaOut,
+    MediaPage,
+    MediaUpdate,
+    MediaUpload,
     PostCreate,
     PostFilters,
     PostOut,
@@ -51,6 +57,7 @@ ORDERS = {
     "-updated_at": Order("-updated_at", keys=("updated_at", "id"), descending=True),
     "title": Order("title", keys=("title", "id")),
 }
+NEWEST_ID = Order("-id", keys=("id",), descending=True)
 NEWEST_VERSION = Order("-version", keys=("version",), descending=True)
 BEST_PAGES = 3
 BEST_MATCH = Order("rank", keys=("rank", "id"), columns=("rank", "match"))
@@ -60,6 +67,7 @@ BY_USERNAME = Order("username", keys=("username", "id"))
 CHANGE = problems(403, 404, 409, 412)
 
 posts = Router(tags=["posts"])
+media = Router(tags=["media"], auth=USER)
 tags = Router(tags=["tags"], auth=ANYBODY)
 authors = Router(tags=["authors"], auth=ANYBODY)
 
@@ -202,6 +210,47 @@ async def revert_post(request: UserRequest, post_id: Path[Id], version: Path[Id]
     return await _changed(request, services.revert_post, post_id=post_id, version=version)
 
 
+@media.get("", response=MediaPage, summary="List media")
+async def list_media(request: UserRequest, query: Query[PageQuery]) -> MediaPage:
+    """The caller's own images, the newest first; all, for editors and admins."""
+    asked = request.auth.is_editor, Given(request.auth.pk)
+    return MediaPage.of(await paginate(questions.media, *asked, order=NEWEST_ID, query=query))
+
+
+@media.post("", response={200: MediaOut, 201: MediaOut, **problems(403, 411)}, summary="Upload an image")
+async def upload_media(
+    request: UserRequest, response: HttpResponse, file: File[UploadedFile], payload: Form[MediaUpload]
+) -> Status[MediaOut]:
+    """JPEG, PNG, WebP or GIF, up to 10 MiB and 40 megapixels; it is written anew, without metadata.
+
+    For authors, editors and admins. The same bytes again are answered with 200 and the first image. Files are public:
+    whoever has the address sees them, also before a post that shows them is published.
+    """
+    only_parts(request, "file", "alt_text")
+    stored, is_new = await sync_to_async(_upload)(request, file, payload.alt_text)
+    response["Location"] = request.build_absolute_uri(reverse("api:get_media", kwargs={"media_id": stored.id}))
+    return Status(201 if is_new else 200, stored)
+
+
+@media.get("/{int:media_id}", response={200: MediaOut, **problems(404)}, summary="Read about an image")
+async def get_media(request: UserRequest, media_id: Path[Id]) -> MediaOut:
+    found = questions.one_media, request.auth.is_editor, Given(request.auth.pk), Given(media_id)
+    return MediaOut.of(await prepared.one(*found))
+
+
+@media.patch("/{int:media_id}", response={200: MediaOut, **problems(403, 404)}, summary="Change the text of an image")
+async def update_media(request: UserRequest, media_id: Path[Id], payload: MediaUpdate | None = None) -> MediaOut:
+    changes = payload.model_dump(exclude_unset=True) if payload else {}
+    return MediaOut.of(await sync_to_async(uploads.update_media)(actor=request.auth, media_id=media_id, **changes))
+
+
+@media.delete("/{int:media_id}", response={204: None, **problems(403, 404, 409)}, summary="Delete an image")
+async def delete_media(request: UserRequest, media_id: Path[Id], query: Query[Forced]) -> Status[None]:
+    """Refused while a post uses it, as its cover image or in its text, unless `force` is true."""
+    await sync_to_async(uploads.delete_media)(actor=request.auth, media_id=media_id, force=query.force)
+    return Status(204, None)
+
+
 @tags.get("", response=TagPage, summary="List tags")
 async def list_tags(request: ViewerRequest, filters: Query[TagFilters]) -> TagPage:
     """The tags of public posts, by name."""
@@ -233,6 +282,13 @@ async def _page(filters: PostFilters, asked: tuple[Any, ...]) -> Page:
         if page.next:
             return page
     return await paginate(questions.posts, *asked, order=order, query=filters)
+
+
+def _upload(request: UserRequest, file: UploadedFile, alt_text: str) -> tuple[MediaOut, bool]:
+    with uploads.received(file, actor=request.auth) as upload:
+        add = partial(uploads.add_media, actor=request.auth, upload=upload, alt_text=alt_text)
+        sent = f"{upload.media.sha256} {alt_text}".encode()  # the body has a boundary that is never the same
+        return do_once(request, add, MediaOut, body=sent), upload.is_new
 
 
 def _order(filters: PostFilters) -> Order:

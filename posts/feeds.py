@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.urls.converters import PathConverter, StringConverter
 from django.utils.cache import get_conditional_response, set_response_etag
-from django.utils.feedgenerator import Atom1Feed, Rss201rev2Feed, SyndicationFeed, get_tag_uri, rfc3339_date
+from django.utils.feedgenerator import Atom1Feed, Enclosure, Rss201rev2Feed, SyndicationFeed, get_tag_uri, rfc3339_date
 from django.utils.html import escape
 from django.utils.xmlutils import SimplerXMLGenerator
 from django.views.decorators.http import require_safe
@@ -24,7 +24,7 @@ from pydantic import TypeAdapter
 
 from accounts.schemas import Username
 from blogsite.contract import PUBLIC
-from posts.models import Post
+from posts.models import MEDIA_URL, Media, Post
 from posts.schemas import TagName
 
 NEWEST = 20
@@ -111,6 +111,7 @@ class JSONFeed(SyndicationFeed):
                     "date_modified": item["updateddate"],
                     "authors": [{"name": item["author_name"]}],
                     "tags": item["categories"],
+                    **({"image": item["enclosures"][0].url} if item["enclosures"] else {}),
                 }
                 for item in self.items
             ],
@@ -207,18 +208,28 @@ class PostFeed(Feed[Post, Channel]):
     def item_author_name(self, post: Post) -> str:
         return post.author.get_full_name()
 
+    def item_enclosures(self, post: Post) -> list[Enclosure]:
+        cover = post.cover_image
+        return [Enclosure(_media_url(cover), str(cover.bytes), cover.content_type)] if cover else []
+
     def item_categories(self, post: Post) -> list[str]:
         tags: list[str] = post.tags
         return tags
 
     def item_extra_kwargs(self, post: Post) -> dict[str, str]:
-        return {"content_html": post.content_html, "summary": post.summary}
+        # A reader shows the text far from our origin, to which the addresses of our images belong.
+        content_html = post.content_html.replace(f'src="{MEDIA_URL}', f'src="{settings.BLOG_URL}{MEDIA_URL}')
+        return {"content_html": content_html, "summary": post.summary}
 
 
 @for_everybody
 def feed(request: HttpRequest, format: str, **chosen: str) -> HttpResponse:
     """The newest posts, of a `tag` or an `author` if one is chosen, in one of the `FORMATS`."""
     return PostFeed(FORMATS[format])(request, format, **chosen)
+
+
+def _media_url(media: Media) -> str:
+    return f"{settings.BLOG_URL}{media.url}"
 
 
 def _without_not_xml(value: Any) -> Any:

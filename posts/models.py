@@ -1,6 +1,7 @@
 """The post, the index of its tags, and the questions that can be asked of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
@@ -29,8 +30,13 @@ SUMMARY = (
     "version",
     "author__username",
     "author__full_name",
+    *(
+        f"cover_image__{name}"
+        for name in ("name", "width", "height", "bytes", "content_type", "alt_text", "variants", "sha256", "created_at")
+    ),
 )
 CONTENT = ("content", "content_html")
+MEDIA_URL = "/media/"
 
 
 NEXT_PUBLICATION = (
@@ -144,11 +150,79 @@ class PostQuerySet(models.QuerySet["Post"]):
 
     def with_summary(self) -> Self:
         """Load what `PostSummary` shows."""
-        return self.select_related("author").only(*SUMMARY)
+        return self.select_related("author", "cover_image").only(*SUMMARY)
 
     def with_content(self) -> Self:
         """Load what `PostOut` shows."""
-        return self.select_related("author").only(*SUMMARY, *CONTENT)
+        return self.select_related("author", "cover_image").only(*SUMMARY, *CONTENT)
+
+    def showing(self, media: "Media") -> Self:
+        """Posts of any state whose cover image this is, or whose text has the address of one of its files."""
+        return self.filter(Q(cover_image=media) | Q(content__contains=media.stem))
+
+
+class MediaQuerySet(models.QuerySet["Media"]):
+    """Questions about uploaded images."""
+
+    def visible_to(self, viewer: User) -> Self:
+        """Everything for editors and admins, and for others what they uploaded."""
+        return self if viewer.is_editor else self.filter(author=viewer)
+
+
+class Media(QuicklyLoaded):
+    """An uploaded image. Its files are as public as their names, which nobody can guess (`posts.media`)."""
+
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="media")
+    name = models.CharField(max_length=50, unique=True)
+    content_type = models.CharField(max_length=20)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    bytes = models.PositiveIntegerField()
+    stored_bytes = models.PositiveIntegerField()  # of all files together
+    alt_text = models.CharField(max_length=500, blank=True, help_text="For those who do not see the image.")
+    variants = models.JSONField()  # pairs of a width and a height
+    sha256 = models.CharField(max_length=64)  # of what was uploaded
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MediaQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "media"
+        constraints = [models.UniqueConstraint(fields=["author", "sha256"], name="posts_media_author_sha256_unique")]
+
+    def __str__(self) -> str:
+        return self.alt_text or self.name
+
+    @property
+    def stem(self) -> str:
+        """What the names of all its files begin with."""
+        return self.name.partition(".")[0]
+
+    @property
+    def url(self) -> str:
+        return f"{MEDIA_URL}{self.name}"
+
+    @property
+    def sources(self) -> list["Source"]:
+        """The variants, narrow to wide."""
+        return [Source(f"{self.stem}-{width}.webp", width, height) for width, height in self.variants]
+
+    @property
+    def file_names(self) -> list[str]:
+        return [self.name, *(source.name for source in self.sources)]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of an image in one size, in pixels."""
+
+    name: str
+    width: int
+    height: int
+
+    @property
+    def url(self) -> str:
+        return f"{MEDIA_URL}{self.name}"
 
 
 class Post(QuicklyLoaded):
@@ -164,6 +238,9 @@ class Post(QuicklyLoaded):
     published_at = models.DateTimeField(null=True, blank=True, help_text="A time in the future schedules the post.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
+    cover_image = models.ForeignKey(
+        Media, on_delete=models.PROTECT, null=True, blank=True, related_name="posts", db_index=False
+    )
     version = models.PositiveIntegerField(default=1, editable=False)
     trashed_at = models.DateTimeField(null=True, editable=False)
 
@@ -193,6 +270,7 @@ class Post(QuicklyLoaded):
             models.Index(fields=["title", "id"], name="posts_post_title_public", condition=_INDEXED),
             models.Index(fields=["-updated_at", "-id"], name="posts_post_updated"),
             models.Index(fields=["trashed_at"], name="posts_post_trashed", condition=Q(trashed_at__isnull=False)),
+            models.Index(fields=["cover_image"], name="posts_post_cover", condition=Q(cover_image__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -240,6 +318,7 @@ class Revision(QuicklyLoaded):
     tags = models.JSONField(default=list)
     published = models.BooleanField()
     published_at = models.DateTimeField(null=True)
+    cover_image = models.ForeignKey(Media, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
     edited_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -247,6 +326,9 @@ class Revision(QuicklyLoaded):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["post", "version"], name="posts_revision_post_version_unique")]
+        indexes = [
+            models.Index(fields=["cover_image"], name="posts_revision_cover", condition=Q(cover_image__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return f"{self.title} ({self.version})"

@@ -7,7 +7,16 @@ from django.db.models import QuerySet
 
 from accounts.models import User, UserQuerySet, Viewer
 from blogsite.prepared import Given
-from posts.models import Post, PostQuerySet, PostTag, Revision, RevisionQuerySet, public_authors
+from posts.models import (
+    Media,
+    MediaQuerySet,
+    Post,
+    PostQuerySet,
+    PostTag,
+    Revision,
+    RevisionQuerySet,
+    public_authors,
+)
 
 Sight = tuple[str, Given] | None
 """Who looks, as a question needs to know it: a role and an id, or None for those who see what the public sees."""
@@ -48,6 +57,15 @@ def posts(
     """Posts of a status that meet the conditions of `PostQuerySet.matching`, with their content or without it."""
     found = Post.objects.visible_to(_viewer(sight), status).matching(**dict(conditions), among=among)
     return found.with_content() if content else found.with_summary()
+
+
+def media(everything: bool, user_id: Any) -> MediaQuerySet:
+    """All uploaded images, or those of a user."""
+    return Media.objects.all() if everything else Media.objects.filter(author=user_id)
+
+
+def one_media(everything: bool, user_id: Any, media_id: Any) -> MediaQuerySet:
+    return media(everything, user_id).filter(pk=media_id)
 
 
 def tags(beginning: str) -> QuerySet[PostTag, tuple[str, int]]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from blogsite.prepared import Given
-from blogsite.schemas import ABSENT, Flag, Input, Moment, Output, PageQuery, Storable, unique
+from blogsite.schemas import ABSENT, Flag, Id, Input, Moment, Output, PageQuery, Storable, unique
 from posts import slugs
 from posts.models import PostStatus
 from posts.search import query_of
@@ -46,6 +46,7 @@ Slug = Annotated[
 SlugAsked = Annotated[str, Field(max_length=slugs.MAX_LENGTH), Storable]
 Content = Annotated[str, Field(description="Markdown, up to 1 MiB in UTF-8."), Storable, AfterValidator(_content)]
 Excerpt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable]
+AltText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable]
 TagName = Annotated[str, Field(min_length=1, max_length=50), Storable, BeforeValidator(_tag)]
 """A tag: trimmed, with single spaces, case-folded, in Unicode's composed form (NFC)."""
 PreviewToken = Annotated[str, Field(max_length=200), Storable]
@@ -63,10 +64,11 @@ class PostCreate(Input):
     excerpt: Excerpt | None = Field(default=None, description="The beginning of the content if absent.")
     published: Flag = False
     published_at: Moment | None = Field(default=None, description="A time in the future schedules the post.")
+    cover_image_id: Id | None = None
 
 
 class PostUpdate(Input):
-    """A JSON merge patch (RFC 7396): what is absent stays; null clears `excerpt` and `published_at`."""
+    """A JSON merge patch (RFC 7396): what is absent stays; null clears the excerpt, the time and the cover image."""
 
     title: Title = ABSENT
     content: Content = ABSENT
@@ -75,6 +77,7 @@ class PostUpdate(Input):
     excerpt: Excerpt | None = None
     published: Flag = ABSENT
     published_at: Moment | None = None
+    cover_image_id: Id | None = None
 
 
 class Publication(Input):
@@ -114,6 +117,54 @@ class PostFilters(PageQuery):
         return (*given, ("q", Given(query_of(self.q)))) if self.q else given
 
 
+class VariantOut(Output):
+    """An image as WebP, in one of the widths."""
+
+    url: str
+    width: int
+    height: int
+
+
+class MediaOut(Output):
+    """An uploaded image, without its metadata."""
+
+    id: int
+    url: str = Field(description="An address below that of the blog, which stays the same wherever the file is stored.")
+    width: int = Field(description="In pixels.")
+    height: int
+    bytes: int
+    content_type: str
+    alt_text: str
+    variants: list[VariantOut] = Field(validation_alias="sources", description="Narrow to wide; none of an animation.")
+    sha256: str = Field(description="Of what was uploaded.")
+    created_at: datetime
+
+
+class MediaPage(Output):
+    """A page of uploaded images, the newest first."""
+
+    items: list[MediaOut]
+    next: str | None
+
+
+class MediaUpload(Input):
+    """What comes with a file."""
+
+    alt_text: AltText = ""
+
+
+class MediaUpdate(Input):
+    """A JSON merge patch (RFC 7396): what is absent stays."""
+
+    alt_text: AltText = ABSENT
+
+
+class Forced(Input):
+    """Whether to do what would be refused."""
+
+    force: bool = False
+
+
 class PostAuthor(Output):
     """Who wrote a post."""
 
@@ -134,7 +185,7 @@ class PostSummary(Output):
     published_at: datetime | None
     status: PostStatus
     author: PostAuthor
-    cover_image: None = None
+    cover_image: MediaOut | None
     reading_minutes: int
     created_at: datetime
     updated_at: datetime
@@ -160,7 +211,7 @@ class RevisionOut(Output):
     tags: list[str]
     published: bool
     published_at: datetime | None
-    cover_image_id: None = None
+    cover_image_id: int | None
     edited_by: PostAuthor | None = Field(description="Who made the change; null when that user is gone.")
     created_at: datetime
 

@@ -15,15 +15,15 @@ from django.utils import timezone
 
 from accounts.models import User
 from blogsite.constraints import explained
-from blogsite.errors import BlogError, Forbidden, NotFound, SlugTaken, Stale
+from blogsite.errors import BlogError, FieldError, Forbidden, Invalid, NotFound, SlugTaken, Stale
 from posts import slugs
-from posts.models import FormerSlug, Post, PostQuerySet, Revision
+from posts.models import FormerSlug, Media, Post, PostQuerySet, Revision
 from posts.rendering import render
 
 # SQLite names a broken constraint over plain columns by its columns, PostgreSQL by its name.
 _CONFLICTS: dict[str, type[BlogError]] = {"posts_post_slug_unique": SlugTaken, "posts_post.slug": SlugTaken}
-_REVISED = ("title", "slug", "excerpt", "content", "tags", "published", "published_at")
-_REVERTED = ("title", "slug", "excerpt", "content", "tags")
+_REVISED = ("title", "slug", "excerpt", "content", "tags", "published", "published_at", "cover_image_id")
+_REVERTED = ("title", "slug", "excerpt", "content", "tags", "cover_image")
 
 Versions = Collection[int] | None
 
@@ -39,10 +39,12 @@ def create_post(
     excerpt: str | None = None,
     published: bool = False,
     published_at: datetime | None = None,
+    cover_image_id: int | None = None,
 ) -> Post:
     """Store a new post by `author` (the actor, if None). Without a slug it gets a free one, made from the title.
 
-    Raises `Forbidden` for who may not write, and `SlugTaken` for a slug that was given.
+    Raises `Forbidden` for who may not write, `SlugTaken` for a slug that was given, and `Invalid` for an image that
+    the actor may not use.
     """
     _require(actor, "posts.add_post")
     now = timezone.now()
@@ -59,6 +61,7 @@ def create_post(
         **asdict(render(content)),
     )
     with transaction.atomic():
+        post.cover_image = _cover_image(actor, cover_image_id)
         if slug is not None:
             _insert(post, slug)
         else:
@@ -79,7 +82,7 @@ def update_post(*, actor: User, post_id: int, changes: dict[str, Any], versions:
 
     Publishing a draft without a time sets `published_at` to now, unless it has one in the past.
     Raises `NotFound` for what the actor may not see or is in the trash, `Forbidden` for what they may not change,
-    `Stale` and `SlugTaken`.
+    `Stale`, `SlugTaken`, and `Invalid` for an image that they may not use.
     """
     changes = dict(changes)
     if "content" in changes and actor.has_perm("posts.change_post"):
@@ -89,6 +92,9 @@ def update_post(*, actor: User, post_id: int, changes: dict[str, Any], versions:
         changes["excerpt"] = changes["excerpt"] or ""
     with transaction.atomic():
         post = _locked(actor, post_id, versions)
+        if "cover_image_id" in changes:
+            chosen = changes.pop("cover_image_id")
+            changes["cover_image"] = post.cover_image if chosen == post.cover_image_id else _cover_image(actor, chosen)
         if changes.get("published") and not post.published and "published_at" not in changes:
             changes["published_at"] = _past_or_now(post.published_at)
         if changes.get("published", post.published) and changes.get("published_at", post.published_at) is None:
@@ -129,11 +135,11 @@ def restore_post(*, actor: User, post_id: int, versions: Versions = None) -> Pos
 
 
 def revert_post(*, actor: User, post_id: int, version: int, versions: Versions = None) -> Post:
-    """Give a post the texts, the tags and the slug of one of its revisions, as a new version.
+    """Give a post the texts, the tags, the slug and the cover image of one of its revisions, as a new version.
 
     What is public stays so: a post is published by publishing it. Raises as `update_post`.
     """
-    revision = Revision.objects.filter(post=post_id, version=version).first()
+    revision = Revision.objects.select_related("cover_image").filter(post=post_id, version=version).first()
     if revision is None:
         raise NotFound("There is no such post, or no such revision of it.")
     changes = {name: getattr(revision, name) for name in _REVERTED}
@@ -160,11 +166,28 @@ def rename_tag(*, actor: User, old: str, new: str) -> int:
     return len(posts)
 
 
+def remove_cover_image(*, actor: User, media: Media) -> None:
+    """Take an image off every post that has it as its cover, also in the trash, each in a new version."""
+    with transaction.atomic():
+        for post in media.posts.with_content().select_for_update(of=("self",)).order_by("pk"):
+            _store(post, {"cover_image": None}, actor)
+
+
 def purge_trash(*, older_than: timedelta) -> int:
     """Delete for good what has been in the trash for longer. Returns how many posts."""
     old = Post.objects.filter(trashed_at__lt=timezone.now() - older_than)
     with transaction.atomic():
         return old.delete()[1].get("posts.Post", 0)
+
+
+def _cover_image(actor: User, media_id: int | None) -> Media | None:
+    if media_id is None:
+        return None
+    media = Media.objects.visible_to(actor).filter(pk=media_id).first()
+    if media is None:
+        message = "Must be the id of an image that you may use"
+        raise Invalid(errors=[FieldError("#/cover_image_id", "media_not_found", message)])
+    return media
 
 
 def _require(actor: User, permission: str, post: Post | None = None) -> None:

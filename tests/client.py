@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
 
@@ -39,6 +40,13 @@ class Api:
 
     def delete(self, path: str, **headers: str) -> Any:
         return self.send("DELETE", path, **headers)
+
+    def upload(self, content: bytes, name: str = "image.png", *, headers: Any = None, **fields: str) -> Any:
+        """Send a file as a form, with other fields of it."""
+        file = SimpleUploadedFile(name, content)
+        return self._client.post(
+            f"{ROOT}/media", {"file": file, **fields}, headers={**self._headers, **(headers or {})}
+        )
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Send any method. `body` is made JSON, but for bytes, which are sent as they are."""

@@ -5,12 +5,16 @@ from itertools import count
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from accounts import services as accounts
 from accounts.models import Role, User
 from posts import services as posts
-from posts.models import Post
+from posts.media import location
+from posts.models import Media, Post
+from tests.images import image_bytes
 
 PASSWORD = "quiet-river-lantern"
 _numbers = count(1)
@@ -46,6 +50,26 @@ def make_post(**overrides: Any) -> Post:
         **overrides,
     }
     return posts.create_post(actor=author, **fields)
+
+
+def make_media(**overrides: Any) -> Media:
+    """A stored image, with files of its own, and a variant."""
+    content = image_bytes()
+    fields: dict[str, Any] = {
+        "name": f"{next(_numbers):032x}.png",
+        "content_type": "image/png",
+        "width": 640,
+        "height": 480,
+        "bytes": len(content),
+        "stored_bytes": 2 * len(content),
+        "variants": [[320, 240]],
+        "sha256": f"{next(_numbers):064x}",
+        **overrides,
+    }
+    media = Media.objects.create(author=fields.pop("author", None) or make_author(), **fields)
+    for name in media.file_names:
+        default_storage.save(location(name), ContentFile(content))
+    return media
 
 
 def make_draft(**overrides: Any) -> Post:

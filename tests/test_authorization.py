@@ -19,7 +19,7 @@ from django.utils.http import urlsafe_base64_encode
 from accounts import api_tokens, services, sessions
 from accounts.models import ApiToken, Session, User
 from posts import previews
-from posts.models import Post
+from posts.models import Media, Post
 from tests.blogsite.test_contract import IDS, OPERATIONS, fill
 from tests.client import Api, access_token, assert_problem
 from tests.factories import (
@@ -28,11 +28,13 @@ from tests.factories import (
     make_author,
     make_draft,
     make_editor,
+    make_media,
     make_post,
     make_scheduled,
     make_trashed,
     make_user,
 )
+from tests.images import image_bytes
 
 ACTORS = ("nobody", "reader", "author", "owner", "editor", "admin")
 STATES: dict[str, Callable[..., Post]] = {
@@ -75,6 +77,8 @@ GENERAL = {
     "list_posts": OPEN,
     "create_post": WRITERS,
     "preview_post": OPEN,
+    "list_media": SELF,
+    "upload_media": WRITERS,
     "list_tags": OPEN,
     "get_tag": OPEN,
 }
@@ -90,6 +94,8 @@ CHANGE_ONE = {
     "revert_post",
     "create_preview_link",
 }
+
+CHANGE_OWN_MEDIA = {"get_media", "update_media", "delete_media"}
 
 # What an API token may not do, whatever its scope.
 LOGIN_NEEDED = {
@@ -123,6 +129,7 @@ BODIES: dict[str, Callable[[User], Any]] = {
     "update_user": lambda subject: {"full_name": "Changed"},
     "update_me": lambda subject: {"full_name": "Changed"},
     "update_post": lambda subject: {"title": "Changed"},
+    "update_media": lambda subject: {"alt_text": "Changed"},
 }
 
 
@@ -132,7 +139,7 @@ def password_hash() -> str:
 
 
 def test_every_operation_has_a_row() -> None:
-    assert set(IDS) == set(GENERAL) | READ_ONE | CHANGE_ONE
+    assert set(IDS) == set(GENERAL) | READ_ONE | CHANGE_ONE | CHANGE_OWN_MEDIA
 
 
 def expected(operation: str, actor: str, state: str) -> int:
@@ -185,8 +192,11 @@ def call(api: Api, operation: str, caller: User | None, post: Post, subject: Use
         "session_id": own_session,
         "token_id": own_token,
         "version": 1,
+        "media_id": make_media(author=post.author).pk,
         "token": previews.make(post.pk).token,
     }
+    if operation == "upload_media":
+        return api.upload(image_bytes(), headers=headers)
     body = BODIES[operation](subject) if operation in BODIES else None
     return api.send(method, path.format(**values), body, **headers)
 
@@ -205,6 +215,15 @@ def test_operations_that_are_not_about_one_post(api: Api, operation: str, actor:
     caller = make_actor(actor, post)
     response = call(acting(api, caller), operation, caller, post, make_subject())
     check(response, GENERAL[operation][actor])
+
+
+@pytest.mark.parametrize(("operation", "actor"), list(product(sorted(CHANGE_OWN_MEDIA), ACTORS)))
+def test_operations_on_one_image(api: Api, operation: str, actor: str) -> None:
+    post = make_post()
+    caller = make_actor(actor, post)
+    status = {"nobody": 401, "reader": 404, "author": 404}.get(actor, 200)
+    check(call(acting(api, caller), operation, caller, post, make_subject()), status)
+    assert Media.objects.filter(alt_text="").exists() == (status != 200 or operation == "get_media")
 
 
 @pytest.mark.parametrize(("operation", "actor", "state"), list(product(sorted(READ_ONE | CHANGE_ONE), ACTORS, STATES)))
@@ -255,7 +274,7 @@ def forged(kind: str) -> str:
         case "of another kind":
             header["typ"] = "JWT"
         case "unsigned":
-            return jwt.encode(claims, None, algorithm="none", headers=header)
+            return jwt.encode(claims, "", algorithm="none", headers=header)
         case "of another key":
             key = "another key of thirty-two characters or more"
         case "of a deleted user":

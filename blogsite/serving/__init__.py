@@ -34,10 +34,8 @@ async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -
     await send({"type": "http.response.body", "body": body})
 
 
-async def refuse(scope: Scope, send: Send, error: BlogError, *, close: bool = False) -> None:
-    """Send the problem that `error` is; `close` ends the connection, where the request was not read to its end."""
+async def refuse(scope: Scope, send: Send, error: BlogError, *added: tuple[bytes, bytes]) -> None:
+    """Send the problem that `error` is, with the headers that are `added`."""
     request_id = headers_of(scope).get(REQUEST_ID, b"").decode("ascii", "replace")
     headers = [(name.lower().encode(), value.encode()) for name, value in problems.headers(error).items()]
-    if close:
-        headers.append((b"connection", b"close"))
-    await answer(send, error.status, headers, problems.body(error, request_id))
+    await answer(send, error.status, [*headers, *added], problems.body(error, request_id))

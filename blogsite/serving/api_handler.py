@@ -2,7 +2,8 @@
 
 import asyncio
 from io import BytesIO
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
@@ -25,7 +26,7 @@ class APIHandler(ASGIHandler):
     - `request_started` and `request_finished`, two hops more. What they are for, closing broken connections, happens
       in the hop of the query (`DatabaseThread`).
     - the hop that logs a 4xx. A client's mistake is answered; `blogsite.problems` logs ours.
-    - the body's temporary file: `Limits` has the whole body in memory.
+    - the temporary file of a short body: `Limits` gives it whole.
     - the parts of an answer: it is in memory too, and goes out whole, with its length.
 
     Like the stock handler it cancels the view when the client hangs up, and closes what the request opened.
@@ -37,9 +38,9 @@ class APIHandler(ASGIHandler):
         self._exception_middleware: list[Any] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = (await receive()).get("body", b"")
+        body = await self.read_body(receive)
         set_script_prefix(get_script_prefix(scope))
-        request, _ = self.create_request(scope, BytesIO(body))
+        request, _ = self.create_request(scope, body)
         if request is None:
             return await refuse(scope, send, Malformed("The address cannot be read."))
         watch = _DisconnectWatch(receive)
@@ -52,6 +53,17 @@ class APIHandler(ASGIHandler):
         finally:
             watch.end()
             request.close()
+            body.close()
+
+    async def read_body(self, receive: Receive) -> IO[bytes]:
+        message = await receive()
+        body: IO[bytes] = TemporaryFile() if message.get("more_body") else BytesIO()  # noqa: SIM115
+        body.write(message.get("body", b""))
+        while message.get("more_body"):
+            message = await receive()
+            body.write(message["body"])
+        body.seek(0)
+        return body
 
     async def send_response(self, response: HttpResponseBase, send: Send) -> None:
         headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]

@@ -81,31 +81,36 @@ class DatabaseThreads:
     fighting for the file's lock, and readers never wait for them. Nobody waits longer than `timeout` seconds (503).
     The answer is kept until the lease is over, so that a client that reads slowly holds no thread.
 
-    Requests below `waiting_paths` wait long for what is no database, such as the hash of a password. They share one
-    thread of their own, so that a flood of logins keeps nobody else from the database.
+    Some unsafe requests wait long for what is no database, such as the hash of a password. `waiting_paths` are groups
+    of the beginnings of their paths. Each group shares one thread of its own, so that a flood of logins keeps nobody
+    else from the database.
     """
 
     def __init__(
-        self, app: App, *, threads: int, single_writer: bool, timeout: float, waiting_paths: tuple[str, ...] = ()
+        self,
+        app: App,
+        *,
+        threads: int,
+        single_writer: bool,
+        timeout: float,
+        waiting_paths: Iterable[tuple[str, ...]] = (),
     ) -> None:
         self.app = app
         self.timeout = timeout
-        self.waiting_paths = waiting_paths
         self.all = [DatabaseThread(f"database-{number}") for number in range(threads)]
         self.readers = self.writers = Idle(self.all)
         if single_writer:
             writer = DatabaseThread("database-writer")
             self.all.append(writer)
             self.writers = Idle([writer])
-        if waiting_paths:
-            shared = DatabaseThread("database-waiting")
+        self.waiting: list[tuple[tuple[str, ...], Idle]] = []
+        for paths in waiting_paths:
+            shared = DatabaseThread(f"database-waiting-{len(self.waiting)}")
             self.all.append(shared)
-            self.waiting = Idle([shared] * MAX_WAITING)
+            self.waiting.append((paths, Idle([shared] * MAX_WAITING)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        idle = self.readers if scope["method"] in SAFE_METHODS else self.writers
-        if scope["path"].startswith(self.waiting_paths):
-            idle = self.waiting
+        idle = self._idle_for(scope["method"], scope["path"])
         try:
             thread = await idle.lease(self.timeout)
         except TimeoutError:
@@ -124,6 +129,11 @@ class DatabaseThreads:
             idle.give_back(thread)
         for message in kept:
             await send(message)
+
+    def _idle_for(self, method: str, path: str) -> Idle:
+        if method in SAFE_METHODS:
+            return self.readers
+        return next((idle for paths, idle in self.waiting if path.startswith(paths)), self.writers)
 
     @asynccontextmanager
     async def lifetime(self) -> AsyncIterator[None]:

@@ -2,11 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
 from blogsite.errors import BlogError, BodyTooSlow, LengthRequired, TooLarge
 from blogsite.serving import App, Message, Receive, Scope, Send, headers_of, refuse
 
 MAX_DRAINED = 64 * 1024 * 1024
+NOT_READ_TO_ITS_END = (b"connection", b"close")
+IN_MEMORY_BYTES = 1024 * 1024
+"""A longer body waits in a file: so do many uploads at once, without a byte of memory."""
 
 
 class Limits:
@@ -33,26 +38,39 @@ class Limits:
     async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         max_bytes = next(limit for beginning, limit in self.routes if scope["path"].startswith(beginning))
-        try:
-            async with asyncio.timeout(self.timeout):
-                body = await _read(headers, receive, max_bytes)
-        except TimeoutError:
-            return await refuse(scope, send, BodyTooSlow(), close=True)
-        except BlogError as error:
-            return await refuse(scope, send, error, close=True)
-        if body is None:
-            return None  # the client has gone
-
-        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def receive_body() -> Message:
-            return unread.pop() if unread else await receive()
-
-        return await self.app(scope, receive_body, send)
+        with SpooledTemporaryFile(IN_MEMORY_BYTES) as body:
+            try:
+                async with asyncio.timeout(self.timeout):
+                    is_whole = await _read(headers, receive, max_bytes, body)
+            except TimeoutError:
+                return await refuse(scope, send, BodyTooSlow(), NOT_READ_TO_ITS_END)
+            except BlogError as error:
+                return await refuse(scope, send, error, NOT_READ_TO_ITS_END)
+            if is_whole:
+                body.seek(0)
+                await self.app(scope, _receive_from(body, receive), send)
 
 
-async def _read(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -> bytes | None:
-    """Return the body, or None if the client hangs up. Raises `TooLarge`, `LengthRequired`."""
+def _receive_from(body: IO[bytes], receive: Receive) -> Receive:
+    """What gives the body again, a long one in pieces, and then what comes after it."""
+    is_read = False
+
+    async def receive_body() -> Message:
+        nonlocal is_read
+        if is_read:
+            return await receive()
+        piece = body.read(IN_MEMORY_BYTES)
+        is_read = len(piece) < IN_MEMORY_BYTES
+        return {"type": "http.request", "body": piece, "more_body": not is_read}
+
+    return receive_body
+
+
+async def _read(headers: dict[bytes, bytes], receive: Receive, max_bytes: int, body: IO[bytes]) -> bool:
+    """Write what comes into `body`, and return whether it is whole: or the client hangs up.
+
+    Raises `TooLarge`, `LengthRequired`.
+    """
     if b"content-length" not in headers and headers.get(b"content-type", b"").startswith(b"multipart/"):
         raise LengthRequired
     too_large = TooLarge(f"The body may have {max_bytes} bytes.")
@@ -60,20 +78,19 @@ async def _read(headers: dict[bytes, bytes], receive: Receive, max_bytes: int) -
     refused = declared > max_bytes
     if refused and (declared > MAX_DRAINED or headers.get(b"expect", b"").lower() == b"100-continue"):
         raise too_large
-    chunks: list[bytes] = []
     received = 0
     more = True
     while more:
         message = await receive()
         if message["type"] != "http.request":
-            return None
+            return False
         received += len(message["body"])
         more = message["more_body"]
         refused = refused or received > max_bytes
         if not refused:
-            chunks.append(message["body"])
+            body.write(message["body"])
         elif received > MAX_DRAINED:
             raise too_large
     if refused:
         raise too_large
-    return b"".join(chunks)
+    return True

@@ -36,7 +36,7 @@ IDS = [operation["operationId"] for _, _, operation in OPERATIONS]
 
 def fill(path: str) -> str:
     """The path below the root of the API, with good values in it."""
-    ids = dict.fromkeys(("post_id", "user_id", "session_id", "token_id", "version"), 1)
+    ids = dict.fromkeys(("post_id", "user_id", "session_id", "token_id", "media_id", "version"), 1)
     return path.removeprefix("/api/v1").format(**ids, slug="a", tag="a", token="a", username="somebody")
 
 

@@ -13,6 +13,7 @@ import feedparser  # type: ignore[import-untyped]
 import httpx
 import pytest
 import time_machine
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from django.utils import timezone
@@ -21,7 +22,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from blogsite.environment import read_environment
 from posts import services
 from tests.client import access_token
-from tests.factories import make_admin, make_author, make_draft, make_editor, make_post, make_scheduled
+from tests.factories import make_admin, make_author, make_draft, make_editor, make_media, make_post, make_scheduled
 from tests.server import Server, manage, serving
 
 TYPES = {
@@ -29,6 +30,7 @@ TYPES = {
     "atom.xml": "application/atom+xml; charset=utf-8",
     "feed.json": "application/feed+json",
 }
+XML = ["rss.xml", "atom.xml"]
 FORBIDDEN = "\x01\x08\x0b\x0c\x1f\ufffe\uffff"
 PASSWORD = "quiet-river-lantern"
 
@@ -445,3 +447,31 @@ class TestServed:
                 assert b"on-time" in client.get("/feeds/rss.xml").content
                 assert b"on-time" in client.get("/sitemap.xml").content
         assert early > 10
+
+
+class TestImages:
+    @pytest.mark.parametrize("name", XML)
+    def test_a_cover_image_is_an_enclosure(self, client: Client, db: None, name: str) -> None:
+        media = make_media()
+        make_post(cover_image_id=media.pk, author=media.author)
+        parsed = feedparser.parse(client.get(f"/feeds/{name}").content)
+        assert not parsed.bozo
+        (enclosure,) = parsed.entries[0].enclosures
+        assert enclosure.href == f"{settings.BLOG_URL}{media.url}"
+        assert (enclosure.type, enclosure.length) == (media.content_type, str(media.bytes))
+
+    def test_json_feed_names_it(self, client: Client, db: None) -> None:
+        media = make_media()
+        make_post(cover_image_id=media.pk, author=media.author)
+        make_post(published_at=timezone.now() - timedelta(days=1))
+        covered, bare = client.get("/feeds/feed.json").json()["items"]
+        assert covered["image"] == f"{settings.BLOG_URL}{media.url}"
+        assert "image" not in bare
+
+    @every_format
+    def test_images_of_the_text_are_found_from_anywhere(self, client: Client, db: None, name: str) -> None:
+        make_post(content="![x](/media/x.png) ![y](https://example.org/media/y.png)")
+        response = client.get(f"/feeds/{name}")
+        (entry,) = read(response.content, response["Content-Type"]).entries
+        assert f'src="{settings.BLOG_URL}/media/x.png"' in entry.content
+        assert 'src="https://example.org/media/y.png"' in entry.content

@@ -130,7 +130,7 @@ def test_who_waits_too_long_is_told_to_come_back() -> None:
 def test_who_waits_for_something_else_holds_up_nobody() -> None:
     async def scenario() -> tuple[int, int]:
         app = Held()
-        layer = DatabaseThreads(app, threads=1, single_writer=True, timeout=0.05, waiting_paths=("/auth/",))
+        layer = DatabaseThreads(app, threads=1, single_writer=True, timeout=0.05, waiting_paths=[("/auth/",)])
         logins = [asyncio.create_task(ask_async(layer, scope_of("POST", "/auth/login"))) for _ in range(50)]
         await asyncio.sleep(0.01)
         inside = app.inside

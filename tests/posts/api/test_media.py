@@ -1,0 +1,272 @@
+"""Uploads, over the API."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as project
+from django.core.files.storage import default_storage
+
+from accounts.models import User
+from posts import media as uploads
+from posts.models import Media, Post
+from tests.client import Api, assert_problem
+from tests.factories import make_admin, make_author, make_draft, make_editor, make_media, make_post, make_user
+from tests.images import image_bytes, opened
+
+PNG = image_bytes("PNG", (640, 480))
+
+
+@pytest.fixture
+def author(db: None) -> User:
+    return make_author(username="ines")
+
+
+@pytest.fixture
+def authors_api(api: Api, author: User) -> Api:
+    return api.acting_as(author)
+
+
+@pytest.fixture(autouse=True)
+def stored(tmp_path: Path, settings: Any) -> Path:
+    """A storage that is empty at first."""
+    folder = tmp_path / "media"
+    options = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": folder}}
+    settings.STORAGES = {**project.STORAGES, "default": options}
+    return folder
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_upload_is_told_of_and_stored_with_its_variants(authors_api: Api, stored: Path) -> None:
+    response = authors_api.upload(PNG, alt_text="  A red field ")
+    assert response.status_code == 201
+    media = response.json()
+    assert response["Location"].endswith(f"/api/v1/media/{media['id']}")
+    name = media["url"].removeprefix("/media/")
+    assert (media["width"], media["height"], media["content_type"]) == (640, 480, "image/png")
+    assert (media["alt_text"], len(media["sha256"]), media["created_at"][-1]) == ("A red field", 64, "Z")
+    assert media["variants"] == [
+        {"url": f"/media/{name[:32]}-{width}.webp", "width": width, "height": height}
+        for width, height in ((320, 240), (640, 480))
+    ]
+    assert files(stored) == {name, f"{name[:32]}-320.webp", f"{name[:32]}-640.webp"}
+    assert media["bytes"] == (stored / name[:2] / name).stat().st_size
+    row = Media.objects.get()
+    assert row.stored_bytes == sum(path.stat().st_size for path in stored.rglob("*") if path.is_file())
+    assert authors_api.get(f"/media/{media['id']}").json() == media
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "a\r\nb.png", "photo\u202egnp.exe", "x" * 300 + ".png", "C:\\a.png"]
+)
+def test_the_name_of_a_file_is_no_business_of_ours(authors_api: Api, stored: Path, name: str) -> None:
+    response = authors_api.upload(PNG, name)
+    assert response.status_code == 201
+    assert all(len(stored_name.partition(".")[0].partition("-")[0]) == 32 for stored_name in files(stored))
+    assert stored.parent.joinpath("media").is_dir()
+    assert not any("passwd" in path.name for path in stored.parent.rglob("*"))
+
+
+def test_the_same_bytes_are_one_image_for_each_user(api: Api, authors_api: Api, stored: Path) -> None:
+    first = authors_api.upload(PNG, alt_text="First")
+    again = authors_api.upload(PNG, "another.gif", alt_text="Second")
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    assert len(files(stored)) == 3
+    other = api.acting_as(make_editor()).upload(PNG)
+    assert other.status_code == 201
+    assert other.json()["id"] != first.json()["id"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_media_type"),
+        (b"<html>", 415, "unsupported_media_type"),
+        (b"", 422, "file_empty"),
+        (PNG[: len(PNG) // 2], 422, "image_unreadable"),
+        (b"\x89PNG" + bytes(uploads.MAX_UPLOAD_BYTES), 413, "too_large"),
+    ],
+)
+def test_what_is_refused_leaves_nothing(authors_api: Api, stored: Path, content: bytes, status: int, code: str) -> None:
+    response = authors_api.upload(content)
+    if status == 422:
+        assert_problem(response, 422, "validation_error", "#/file")
+        assert response.json()["errors"][0]["code"] == code
+    else:
+        assert_problem(response, status, code)
+    assert not Media.objects.exists()
+    assert not files(stored)
+
+
+def test_a_form_has_the_parts_that_are_known(authors_api: Api, client: Any) -> None:
+    assert_problem(authors_api.post("/media", {}), 422, "validation_error", "#/file")
+    assert_problem(authors_api.upload(PNG, alt_text="x" * 501), 422, "validation_error", "#/alt_text")
+    assert_problem(authors_api.upload(PNG, alt_text="a\x00b"), 422, "validation_error", "#/alt_text")
+    assert_problem(authors_api.upload(PNG, title="x"), 422, "validation_error", "#/title")
+    assert not Media.objects.exists()
+
+
+def test_each_user_has_a_quota(authors_api: Api, stored: Path, settings: Any) -> None:
+    settings.MEDIA_QUOTA_BYTES = 1
+    assert_problem(authors_api.upload(PNG), 413, "quota_exceeded")
+    assert not files(stored)
+    settings.MEDIA_QUOTA_BYTES = 0
+    assert authors_api.upload(PNG).status_code == 201
+    settings.MEDIA_QUOTA_BYTES = Media.objects.get().stored_bytes
+    assert authors_api.upload(PNG).status_code == 200
+    assert_problem(authors_api.upload(image_bytes("JPEG")), 413, "quota_exceeded")
+
+
+class TestIdempotencyKey:
+    def test_a_repetition_gets_the_first_answer(self, authors_api: Api, stored: Path) -> None:
+        first, again = (authors_api.upload(PNG, headers={"Idempotency-Key": "k"}, alt_text="A") for _ in range(2))
+        assert again.json() == first.json()
+        assert Media.objects.count() == 1
+        assert len(files(stored)) == 3
+
+    def test_another_upload_with_the_key_is_refused_and_leaves_nothing(self, authors_api: Api, stored: Path) -> None:
+        authors_api.upload(PNG, headers={"Idempotency-Key": "k"})
+        other = authors_api.upload(image_bytes("JPEG"), headers={"Idempotency-Key": "k"})
+        assert_problem(other, 422, "idempotency_key_reused")
+        assert_problem(
+            authors_api.upload(PNG, headers={"Idempotency-Key": "k"}, alt_text="B"), 422, "idempotency_key_reused"
+        )
+        assert Media.objects.count() == 1
+        assert len(files(stored)) == 3
+
+
+class TestListAndChange:
+    def test_everybody_lists_their_own_and_editors_all(self, api: Api, author: User) -> None:
+        own, others = [make_media(author=author) for _ in range(3)], make_media()
+        assert ids(api.acting_as(author), limit=2) == [own[2].pk, own[1].pk]
+        assert ids(api.acting_as(make_editor())) == [others.pk, *(media.pk for media in reversed(own))]
+        assert ids(api.acting_as(make_user())) == []
+
+    def test_the_text_is_changed(self, authors_api: Api, author: User) -> None:
+        media = make_media(author=author)
+        assert authors_api.patch(f"/media/{media.pk}", {"alt_text": "New"}).json()["alt_text"] == "New"
+        assert authors_api.patch(f"/media/{media.pk}", {}).json()["alt_text"] == "New"
+        assert authors_api.patch(f"/media/{media.pk}", {"alt_text": ""}).json()["alt_text"] == ""
+        assert_problem(
+            authors_api.patch(f"/media/{media.pk}", {"alt_text": None}), 422, "validation_error", "#/alt_text"
+        )
+        assert_problem(authors_api.patch(f"/media/{media.pk}", {"url": "/"}), 422, "validation_error", "#/url")
+
+    def test_a_writer_who_became_a_reader_sees_and_changes_nothing_more(self, api: Api, author: User) -> None:
+        media = make_media(author=author)
+        User.objects.filter(pk=author.pk).update(role="reader")
+        readers_api = api.acting_as(User.objects.get(pk=author.pk))
+        assert readers_api.get(f"/media/{media.pk}").status_code == 200
+        assert_problem(readers_api.patch(f"/media/{media.pk}", {"alt_text": "x"}), 403, "forbidden")
+        assert_problem(readers_api.delete(f"/media/{media.pk}"), 403, "forbidden")
+
+
+def ids(api: Api, **query: Any) -> list[int]:
+    return [item["id"] for item in api.get("/media", query).json()["items"]]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestDelete:
+    def test_the_files_go_with_the_row(self, authors_api: Api, author: User, stored: Path) -> None:
+        media, kept = make_media(author=author), make_media(author=author)
+        assert authors_api.delete(f"/media/{media.pk}").status_code == 204
+        assert Media.objects.get() == kept
+        assert files(stored) == set(kept.file_names)
+        assert_problem(authors_api.delete(f"/media/{media.pk}"), 404, "not_found")
+
+    @pytest.mark.parametrize("use", ["cover", "text", "variant", "trash"])
+    def test_what_a_post_uses_stays_unless_forced(self, authors_api: Api, author: User, stored: Path, use: str) -> None:
+        media = make_media(author=author)
+        shown = media.sources[0].url if use == "variant" else media.url
+        text = f"![x]({shown})" if use in ("text", "variant") else ""
+        post = make_post(content=text, cover_image_id=None if text else media.pk, author=author)
+        if use == "trash":
+            authors_api.delete(f"/posts/{post.pk}")
+        assert_problem(authors_api.delete(f"/media/{media.pk}"), 409, "media_in_use")
+        assert files(stored) == set(media.file_names)
+        assert authors_api.delete(f"/media/{media.pk}?force=true").status_code == 204
+        assert files(stored) == set()
+        changed = Post.objects.get()
+        assert changed.cover_image is None
+        assert changed.version == post.version + (use == "trash") + (not text)
+        assert changed.revisions.count() == changed.version
+
+
+class TestCoverImage:
+    def test_a_post_shows_its_cover_image(self, authors_api: Api, author: User) -> None:
+        media = make_media(author=author)
+        answer = authors_api.post(
+            "/posts", {"title": "A", "content": "", "cover_image_id": media.pk, "published": True}
+        )
+        shown = authors_api.get(f"/media/{media.pk}").json()
+        assert answer.json()["cover_image"] == shown
+        assert [post["cover_image"] for post in authors_api.get("/posts").json()["items"]] == [shown]
+        assert (
+            authors_api.get(f"/posts/{answer.json()['id']}/revisions").json()["items"][0]["cover_image_id"] == media.pk
+        )
+
+    def test_it_is_changed_cleared_and_brought_back(self, authors_api: Api, author: User) -> None:
+        first, second = make_media(author=author), make_media(author=author)
+        post = make_post(author=author, cover_image_id=first.pk)
+        path = f"/posts/{post.pk}"
+        assert authors_api.patch(path, {"cover_image_id": second.pk}).json()["cover_image"]["id"] == second.pk
+        assert authors_api.patch(path, {"title": "New"}).json()["cover_image"]["id"] == second.pk
+        assert authors_api.patch(path, {"cover_image_id": None}).json()["cover_image"] is None
+        reverted = authors_api.post(f"{path}/revisions/1/revert").json()
+        assert (reverted["cover_image"]["id"], reverted["version"]) == (first.pk, 5)
+
+    def test_only_ones_own_can_be_chosen_and_editors_choose_any(self, api: Api, authors_api: Api, author: User) -> None:
+        others, post = make_media(), make_post(author=author)
+        for body in ({"cover_image_id": others.pk}, {"cover_image_id": 10**6}):
+            assert_problem(authors_api.patch(f"/posts/{post.pk}", body), 422, "validation_error", "#/cover_image_id")
+            response = authors_api.post("/posts", {"title": "A", "content": "", **body})
+            assert_problem(response, 422, "validation_error", "#/cover_image_id")
+        path, body = f"/posts/{post.pk}", {"cover_image_id": others.pk}
+        assert api.acting_as(make_editor()).patch(path, body).json()["cover_image"]["id"] == others.pk
+        # What an editor chose, the author may keep.
+        assert authors_api.patch(path, {"title": "New", **body}).status_code == 200
+        assert authors_api.get("/posts").json()["items"][0]["cover_image"]["id"] == others.pk
+
+    def test_a_draft_without_one_has_null(self, authors_api: Api, author: User) -> None:
+        post = make_draft(author=author)
+        assert authors_api.get(f"/posts/{post.pk}").json()["cover_image"] is None
+
+
+class TestAUserWhoGoes:
+    def test_leaves_images_to_the_heir_and_those_the_heir_has_to_nobody(self, api: Api, author: User) -> None:
+        heir = make_author()
+        make_post(author=author)
+        same, own, alone = make_media(author=author), make_media(author=heir), make_media(author=author)
+        Media.objects.filter(pk=own.pk).update(sha256=same.sha256)
+        response = api.acting_as(make_admin()).delete(f"/users/{author.pk}?reassign_to={heir.pk}")
+        assert response.status_code == 204
+        assert dict(Media.objects.values_list("pk", "author")) == {same.pk: None, own.pk: heir.pk, alone.pk: heir.pk}
+
+    def test_without_posts_leaves_images_to_nobody(self, api: Api, author: User) -> None:
+        media = make_media(author=author)
+        admins_api = api.acting_as(make_admin())
+        assert admins_api.delete(f"/users/{author.pk}").status_code == 204
+        assert admins_api.get(f"/media/{media.pk}").status_code == 200
+        assert default_storage.exists(uploads.location(media.name))
+
+
+def test_what_is_stored_is_an_image_without_its_tail(authors_api: Api, stored: Path) -> None:
+    assert authors_api.upload(PNG + b"<?php system($_GET['c']); ?>").status_code == 201
+    for path in stored.rglob("*.*"):
+        assert b"php" not in path.read_bytes()
+        assert opened(path.read_bytes()).format in ("PNG", "WEBP")
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_list_costs_one_query_however_long(
+    authors_api: Api, author: User, count: int, django_assert_num_queries: Any
+) -> None:
+    for _ in range(count):
+        make_media(author=author)
+    authors_api.get("/media")
+    with django_assert_num_queries(2):  # who asks, and the list
+        assert len(authors_api.get("/media", {"limit": 100}).json()["items"]) == count
