@@ -239,7 +239,11 @@ class PostAdmin(ServiceAdmin[Post]):
 
     def get_fields(self, request: HttpRequest, obj: Post | None = None) -> Any:
         fields = [name for name in PostForm.Meta.fields if name != "author" or _actor(request).is_editor]
-        return ["read_version", *fields, *self.readonly_fields] if obj else fields
+        if obj is None:
+            return fields
+        cover = fields.index("cover_image") + 1
+        shown = [name for name in self.readonly_fields if name != "cover"]
+        return ["read_version", *fields[:cover], "cover", *fields[cover:], *shown]
 
     def has_view_permission(self, request: HttpRequest, obj: Post | None = None) -> bool:
         return request.user.has_perm("posts.view_post", obj)

@@ -187,7 +187,7 @@ class Media(QuicklyLoaded):
     objects = MediaQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "media"
+        verbose_name = "image"
         constraints = [models.UniqueConstraint(fields=["author", "sha256"], name="posts_media_author_sha256_unique")]
 
     def __str__(self) -> str:

@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='media', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                'verbose_name_plural': 'media',
+                'verbose_name': 'image',
             },
         ),
         migrations.AddField(

@@ -1,6 +1,5 @@
 """Measures the peers side by side, round after round, so that a slow minute of the machine is everybody's."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,11 +8,10 @@ from tqdm import tqdm
 
 from tests.benchmarks import answers, load, processors, servers, workplace
 from tests.benchmarks.answers import Answers
-from tests.benchmarks.calls import Call
 from tests.benchmarks.load import Measurement
 from tests.benchmarks.operations import Operation
 from tests.benchmarks.peers import BLOGSITE, Peer, tokens
-from tests.benchmarks.servers import Server, ServerFailed
+from tests.benchmarks.servers import Server
 
 POSTS = range(1, 20_001)
 WRITER = 1
@@ -61,9 +59,4 @@ def _token(server: Server) -> str:
     """An access token of an author: by logging in where that is possible, else made here."""
     if not server.peer.logs_in:
         return tokens.issue(WRITER, key=workplace.TOKEN_KEY)
-    credentials = {"username": workplace.author_name(WRITER), "password": workplace.PASSWORD}
-    status, answer = Call("/api/v1/auth/login", "POST", json.dumps(credentials)).send(server.port)
-    if status != 200:
-        raise ServerFailed(f"Logging in is answered with {status}: {answer[:500]!r}")
-    token: str = json.loads(answer)["access_token"]
-    return token
+    return server.log_in(WRITER)

@@ -26,6 +26,7 @@ class Options(argparse.Namespace):
     scale: bool
     sizes: list[int]
     timing: bool
+    uploads: bool
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -51,6 +52,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         "--sizes", type=_sizes, default=list(SIZES), metavar="N,N", help="the numbers of posts of --scale"
     )
     parser.add_argument("--timing", action="store_true", help="instead: how long logins take that fail, by the reason")
+    parser.add_argument("--uploads", action="store_true", help="instead: cached reads while many images are uploaded")
     options = parser.parse_args(arguments, Options())
     partial = options.quick or options.peers or options.operations
     options.peers = options.peers or list(QUICK if options.quick else PEERS.values())

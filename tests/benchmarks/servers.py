@@ -1,5 +1,6 @@
 """Starts the server of a peer, waits until it answers, and always stops it."""
 
+import json
 import os
 import resource
 import signal
@@ -15,7 +16,7 @@ from tests.benchmarks import processors
 from tests.benchmarks.calls import HOST, Call
 from tests.benchmarks.operations import POSTS_PATH
 from tests.benchmarks.peers import Peer
-from tests.benchmarks.workplace import ROOT, environment
+from tests.benchmarks.workplace import PASSWORD, ROOT, author_name, environment
 
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -32,6 +33,15 @@ class Server:
     peer: Peer
     port: int
     pid: int
+
+    def log_in(self, author: int) -> str:
+        """Return an access token for the author of this id. Raises `ServerFailed`."""
+        credentials = {"username": author_name(author), "password": PASSWORD}
+        status, answer = Call("/api/v1/auth/login", "POST", json.dumps(credentials)).send(self.port)
+        if status != 200:
+            raise ServerFailed(f"Logging in is answered with {status}: {answer[:500]!r}")
+        token: str = json.loads(answer)["access_token"]
+        return token
 
     def resident_bytes(self) -> int:
         """The memory that the process has now; 0 on a system that does not show it as Linux does."""
