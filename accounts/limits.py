@@ -70,6 +70,7 @@ class Failures:
         harmless = kind is None or not issubclass(kind, (self.failure, asyncio.CancelledError))
         if harmless and not self.always:
             self._forgive(self.keys)
+            self._tell(self.left + 1, MEMORY)
         elif not self.left:
             events.record("locked_out", action=self.action, address=address_of(self.request))
 

@@ -189,12 +189,18 @@ def _with_all_methods(pattern: Any) -> URLPattern:
             allowed = {method.strip() for method in response["Allow"].split(",")} | {"OPTIONS"}
             allowed |= {"HEAD"} if "GET" in allowed else set()
             refusal = problems.respond(request, MethodNotAllowed())
-            response = HttpResponse(status=204) if asked == "OPTIONS" else refusal
+            response = _nothing() if asked == "OPTIONS" else refusal
             response["Allow"] = ", ".join(sorted(allowed))
         return response
 
     any_method.csrf_exempt = True  # type: ignore[attr-defined] # bearer tokens only: nothing rides on a cookie
     return URLPattern(pattern.pattern, any_method, pattern.default_args, pattern.name)
+
+
+def _nothing() -> HttpResponse:
+    response = HttpResponse(status=204)
+    del response["Content-Type"]
+    return response
 
 
 def _document_problems(operation: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import ninja.errors
 import orjson
 from django.conf import settings
 from django.core import exceptions
-from django.db import OperationalError
+from django.db import DatabaseError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.urls import Resolver404
@@ -23,6 +23,7 @@ CONTENT_TYPE = "application/problem+json"
 # https://sqlite.org/rescode.html and https://www.postgresql.org/docs/current/errcodes-appendix.html
 # (lock_not_available, deadlock_detected, disk_full)
 _LOCKED = {"SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED_SHAREDCACHE", "55P03", "40P01"}
+_FOREIGN_KEY = {"SQLITE_CONSTRAINT", "SQLITE_CONSTRAINT_FOREIGNKEY", "23503"}  # the first at the end of a transaction
 _FULL = {"SQLITE_FULL", "53100"}
 
 
@@ -51,6 +52,8 @@ def translate(exc: Exception) -> BlogError:
             return errors.Malformed("This server does not answer to that Host.")
         case exceptions.SuspiciousOperation() | MultiPartParserError():
             return errors.Malformed()
+        case IntegrityError() if _reason(exc) in _FOREIGN_KEY:
+            return errors.Conflict("Something that this belongs to was deleted meanwhile.")
         case OperationalError():
             return _operational(exc)
         case _:
@@ -120,16 +123,21 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _operational(exc: OperationalError) -> BlogError:
-    on_sqlite = getattr(exc.__cause__, "sqlite_errorname", None)
-    reason = on_sqlite or getattr(exc.__cause__, "sqlstate", None)
+    reason = _reason(exc)
     if reason in _LOCKED:
         return errors.DatabaseLocked()
     if reason in _FULL:
         return errors.StorageFull()
-    if on_sqlite:
+    if reason is not None and reason.startswith("SQLITE_"):
         return errors.InternalError()  # a missing table, say: trying again does not help
     logger.warning("The database does not answer: %s", exc)
     return errors.Unavailable("The database does not answer.")
+
+
+def _reason(exc: DatabaseError) -> str | None:
+    """The name that SQLite has for an error, or the code that PostgreSQL has."""
+    on_sqlite: str | None = getattr(exc.__cause__, "sqlite_errorname", None)
+    return on_sqlite or getattr(exc.__cause__, "sqlstate", None)
 
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:

@@ -17,6 +17,7 @@ from blogsite.environment import Environment
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 60
+PASSWORD = "quiet-river-lantern"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,13 @@ class Server:
     port: int
     process: subprocess.Popen[bytes]
     log: Path
+
+    def log_in(self, username: str = "author") -> httpx.Client:
+        """A client of the API with an access token of a sample user, whose password is `PASSWORD`."""
+        credentials = {"username": username, "password": PASSWORD}
+        answer = httpx.post(f"{self.url}/api/v1/auth/login", json=credentials).json()
+        headers = {"Authorization": f"Bearer {answer['access_token']}"}
+        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=120)
 
     def stop(self) -> int:
         """Ask it to end, as a supervisor does, and return its exit code."""

@@ -4,11 +4,15 @@ import logging
 from unittest.mock import patch
 
 import pytest
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 from django.test import Client
 
+from accounts.models import User
 from blogsite import errors, problems
+from posts.models import Post
+from posts.services import create_post
 from tests.client import Api, assert_problem
+from tests.factories import make_author
 
 
 class _SQLiteError(Exception):
@@ -87,3 +91,13 @@ def test_a_mistake_outside_of_the_endpoints_is_a_problem_too(api: Api) -> None:
 def test_a_pointer_escapes_what_rfc_6901_escapes() -> None:
     assert problems.pointer(["a/b", "c~d", 0]) == "#/a~1b/c~0d/0"
     assert problems.pointer([]) == "#"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_was_deleted_meanwhile_is_a_conflict() -> None:
+    author = make_author()
+    User.objects.filter(pk=author.pk).delete()
+    with pytest.raises(IntegrityError) as refused:
+        create_post(actor=author, title="Late", content="")
+    assert problems.translate(refused.value).status == 409
+    assert not Post.objects.exists()

@@ -14,11 +14,10 @@ import httpx
 import pytest
 
 from tests.images import image_bytes, opened
-from tests.server import Server, free_port, manage, serving
+from tests.server import PASSWORD, free_port, manage, serving
 
 pytestmark = pytest.mark.slow
 KEY = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "a secret of somebody's"}
-PASSWORD = "quiet-river-lantern"
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +56,6 @@ def settings_of(endpoint: str, **more: str) -> dict[str, str]:
     return {"BLOG_MEDIA_STORAGE": storage, **KEY, **more}
 
 
-def log_in(server: Server) -> httpx.Client:
-    credentials = {"username": "author", "password": PASSWORD}
-    answer = httpx.post(f"{server.url}/api/v1/auth/login", json=credentials).json()
-    headers = {"Authorization": f"Bearer {answer['access_token']}"}
-    return httpx.Client(base_url=f"{server.url}/api/v1", headers=headers, timeout=30)
-
-
 def upload(client: httpx.Client, content: bytes) -> httpx.Response:
     return client.post("/media", files={"file": ("x.png", content)})
 
@@ -71,7 +63,7 @@ def upload(client: httpx.Client, content: bytes) -> httpx.Response:
 def test_files_are_in_the_bucket_behind_the_same_addresses(endpoint: str, tmp_path: Path) -> None:
     environment = settings_of(endpoint)
     manage(tmp_path, "seed", "--password", PASSWORD, **environment)
-    with serving(tmp_path, **environment) as server, log_in(server) as client:
+    with serving(tmp_path, **environment) as server, server.log_in() as client:
         media = upload(client, image_bytes("PNG", (400, 300))).json()
         name = media["url"].removeprefix("/media/")
         keys = {f"blog/{name[:2]}/{name}", f"blog/{name[:2]}/{name[:32]}-320.webp"}
@@ -107,7 +99,7 @@ def test_a_public_bucket_is_named_by_its_public_address(endpoint: str, tmp_path:
 def test_a_bucket_that_does_not_answer_is_503_and_leaves_nothing(tmp_path: Path) -> None:
     environment = settings_of(f"http://127.0.0.1:{free_port()}")
     manage(tmp_path, "seed", "--password", PASSWORD, **environment)
-    with serving(tmp_path, **environment) as server, log_in(server) as client:
+    with serving(tmp_path, **environment) as server, server.log_in() as client:
         refused = upload(client, image_bytes())
         assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
         assert "retry-after" in refused.headers

@@ -14,11 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server import Server, manage, serving
+from tests.server import PASSWORD, Server, manage, serving
 
 pytestmark = pytest.mark.slow
-
-PASSWORD = "quiet-river-lantern"
 
 
 @pytest.fixture
@@ -27,13 +25,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     assert manage(tmp_path, "seed", "--password", PASSWORD).returncode == 0
     with serving(tmp_path, "--no-migrate", BLOG_RESPONSE_CACHE_BYTES="0", BLOG_FREE_FAILURES="100000") as running:
         yield running
-
-
-def log_in(server: Server) -> httpx.Client:
-    credentials = {"username": "author", "password": PASSWORD}
-    answer = httpx.post(f"{server.url}/api/v1/auth/login", json=credentials).json()
-    headers = {"Authorization": f"Bearer {answer['access_token']}"}
-    return httpx.Client(base_url=f"{server.url}/api/v1", headers=headers, timeout=30)
 
 
 def resources(server: Server) -> tuple[int, int]:
@@ -62,7 +53,7 @@ def test_a_thousand_clients_that_hang_up_leave_nothing_behind(server: Server) ->
     before = settled(server)
     hang_up(1000)
     threads, files = settled(server)
-    with log_in(server) as client:
+    with server.log_in() as client:
         assert client.get("/posts").status_code == 200
         assert client.post("/posts", json={"title": "After", "content": ""}).status_code == 201
     assert threads <= before[0] + 1
@@ -84,7 +75,7 @@ def settled(server: Server) -> tuple[int, int]:
 
 def test_a_locked_database_is_told_within_its_deadline_and_reads_go_on(server: Server) -> None:
     writes: list[httpx.Response] = []
-    with log_in(server) as client:
+    with server.log_in() as client:
         blocker = sqlite3.connect(server.log.parent / "blog.sqlite3", isolation_level=None)
         blocker.execute("BEGIN IMMEDIATE")
 
@@ -109,7 +100,7 @@ def test_a_locked_database_is_told_within_its_deadline_and_reads_go_on(server: S
 def test_sigterm_lets_the_requests_that_run_come_to_their_end(server: Server) -> None:
     database = server.log.parent / "blog.sqlite3"
     answers: list[httpx.Response] = []
-    with log_in(server) as client, closing(sqlite3.connect(database, isolation_level=None)) as other_writer:
+    with server.log_in() as client, closing(sqlite3.connect(database, isolation_level=None)) as other_writer:
         writing = threading.Thread(
             target=lambda: answers.append(client.post("/posts", json={"title": "Late", "content": ""}))
         )

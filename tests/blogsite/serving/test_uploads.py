@@ -15,10 +15,9 @@ from PIL import Image
 
 from posts.media import SWEPT_AFTER
 from tests.images import animation, photo, png_of_size, saved
-from tests.server import Server, manage, serving
+from tests.server import PASSWORD, Server, manage, serving
 
 pytestmark = pytest.mark.slow
-PASSWORD = "quiet-river-lantern"
 MIB = 1024 * 1024
 
 
@@ -32,13 +31,6 @@ def data_dir(tmp_path: Path) -> Path:
 def server(data_dir: Path) -> Iterator[Server]:
     with serving(data_dir) as running:
         yield running
-
-
-def log_in(server: Server) -> httpx.Client:
-    credentials = {"username": "author", "password": PASSWORD}
-    answer = httpx.post(f"{server.url}/api/v1/auth/login", json=credentials).json()
-    headers = {"Authorization": f"Bearer {answer['access_token']}"}
-    return httpx.Client(base_url=f"{server.url}/api/v1", headers=headers, timeout=120)
 
 
 def upload(client: httpx.Client, content: bytes) -> httpx.Response:
@@ -88,7 +80,7 @@ def test_what_is_made_to_hurt_is_refused_and_costs_the_server_no_memory(server: 
         (saved(Image.new("RGB", (9, 9)), "TIFF"), 415),
         (b"%PDF-1.7\n" + os.urandom(MIB), 415),
     ]
-    with log_in(server) as client:
+    with server.log_in() as client:
         assert upload(client, animation()).status_code == 201
         before, kept = peak_memory(server), files_in(data_dir)
         with ThreadPoolExecutor(8) as threads:
@@ -104,7 +96,7 @@ def test_what_is_made_to_hurt_is_refused_and_costs_the_server_no_memory(server: 
 
 
 def test_reads_and_writes_go_on_while_many_upload(server: Server, data_dir: Path) -> None:
-    with log_in(server) as client, ThreadPoolExecutor(20) as threads:
+    with server.log_in() as client, ThreadPoolExecutor(20) as threads:
         uploads = [threads.submit(upload, client, noise(number)) for number in range(20)]
         during = 0
         while not all(answer.done() for answer in uploads):
@@ -119,7 +111,7 @@ def test_reads_and_writes_go_on_while_many_upload(server: Server, data_dir: Path
 
 @pytest.mark.parametrize("after", [0.3, 0.8, 1.3])
 def test_a_server_that_is_killed_leaves_no_row_without_its_files(data_dir: Path, after: float) -> None:
-    with serving(data_dir) as server, log_in(server) as client, ThreadPoolExecutor(4) as threads:
+    with serving(data_dir) as server, server.log_in() as client, ThreadPoolExecutor(4) as threads:
 
         def upload_until_killed(first: int) -> None:
             with suppress(httpx.TransportError):
