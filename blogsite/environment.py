@@ -143,7 +143,10 @@ class Environment(BaseSettings):
         default=8 * 1024 * 1024, ge=1024, description="Longest request body, in bytes; a longer one is 413."
     )
     blog_body_timeout: float = Field(
-        default=30, gt=0, description="Longest time for a request body to arrive, in seconds; a slower one is 408."
+        default=30,
+        gt=0,
+        description="Longest time for a request body to arrive, in seconds, with one more for each 64 KiB; a slower "
+        "one is 408.",
     )
     blog_response_cache_bytes: int = Field(
         default=64 * 1024 * 1024, ge=0, description="Memory for stored answers, in bytes and each worker; 0 for none."

@@ -224,12 +224,14 @@ def _store(sources: dict[str, Path]) -> None:
 
 
 def _sync(path: str) -> None:
-    for place in (path, os.path.dirname(path)):
-        handle = os.open(place, os.O_RDONLY)
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        folder = os.open(os.path.dirname(path), os.O_RDONLY)
         try:
-            os.fsync(handle)
+            os.fsync(folder)
         finally:
-            os.close(handle)
+            os.close(folder)
 
 
 def _require_space(actor: User, wanted: int) -> None:

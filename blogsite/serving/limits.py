@@ -8,6 +8,7 @@ from typing import IO
 from blogsite.errors import BlogError, BodyTooSlow, LengthRequired, TooLarge
 from blogsite.serving import App, Message, Receive, Scope, Send, headers_of, refuse
 
+BYTES_A_SECOND = 64 * 1024
 MAX_DRAINED = 64 * 1024 * 1024
 NOT_READ_TO_ITS_END = (b"connection", b"close")
 IN_MEMORY_BYTES = 1024 * 1024
@@ -16,6 +17,8 @@ IN_MEMORY_BYTES = 1024 * 1024
 
 class Limits:
     """Answers 413 to a body that is too long, and 408 to one that takes longer than `timeout` seconds.
+
+    A long body has a second more for each `BYTES_A_SECOND` that it says to have.
 
     `routes` are pairs of the beginning of a path and its limit in bytes; the first that fits counts. A form with files
     must say its length (411): without it, Django reads an empty form.
@@ -39,8 +42,9 @@ class Limits:
         headers = headers_of(scope)
         max_bytes = next(limit for beginning, limit in self.routes if scope["path"].startswith(beginning))
         with SpooledTemporaryFile(IN_MEMORY_BYTES) as body:
+            declared = min(int(headers.get(b"content-length", b"0")), max_bytes)
             try:
-                async with asyncio.timeout(self.timeout):
+                async with asyncio.timeout(self.timeout + declared / BYTES_A_SECOND):
                     is_whole = await _read(headers, receive, max_bytes, body)
             except TimeoutError:
                 return await refuse(scope, send, BodyTooSlow(), NOT_READ_TO_ITS_END)

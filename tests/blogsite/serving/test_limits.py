@@ -8,7 +8,7 @@ import httpx
 import pytest
 from asgiref.sync import async_to_sync
 
-from blogsite.serving import Message, Scope
+from blogsite.serving import Message, Receive, Scope, Send
 from blogsite.serving.limits import MAX_DRAINED, Limits
 from tests.blogsite.serving.asgi import ask, echo, scope_of
 from tests.server import serving
@@ -97,6 +97,37 @@ def test_a_body_that_does_not_come_is_refused() -> None:
     async_to_sync(scenario)()
     assert sent[0]["status"] == 408
     assert json.loads(sent[1]["body"])["code"] == "body_too_slow"
+
+
+def test_a_long_body_has_more_time_and_arrives_whole_from_its_file() -> None:
+    content = bytes(range(256)) * 4 * 2048  # twice what stays in memory
+    layer = Limits(echo_whole, routes=[("", len(content))], timeout=0.01)
+
+    async def scenario() -> bytes:
+        messages = iter(body(content[:-1], content[-1:]))
+        answered: list[bytes] = []
+
+        async def slowly() -> Message:
+            await asyncio.sleep(0.05)
+            return next(messages)
+
+        async def send(message: Message) -> None:
+            answered.append(message.get("body", b""))
+
+        await layer(with_length(len(content)), slowly, send)
+        return b"".join(answered)
+
+    assert async_to_sync(scenario)() == content
+
+
+async def echo_whole(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the body, in the pieces in which it came."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    more = True
+    while more:
+        message = await receive()
+        more = message["more_body"]
+        await send({"type": "http.response.body", "body": message["body"], "more_body": more})
 
 
 def test_a_client_that_goes_before_its_body_has_come_is_not_answered() -> None:
