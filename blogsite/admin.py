@@ -30,7 +30,7 @@ class ServiceAdmin(admin.ModelAdmin[M]):
         try:
             return super().changeform_view(request, *args, **kwargs)
         except BlogError as error:
-            request.refusal = error.detail  # type: ignore[attr-defined]
+            request.refusal = "; ".join(wrong.message for wrong in error.errors) or error.detail  # type: ignore[attr-defined]
             return super().changeform_view(request, *args, **kwargs)
 
     def get_form(

@@ -68,6 +68,8 @@ class BlogAPI(NinjaAPI):
         public = PUBLIC.format(settings.PUBLIC_MAX_AGE) if anonymous and reading else PRIVATE
         response.headers.setdefault("Cache-Control", public)
         response["Vary"] = "Authorization, Accept-Encoding"
+        if status == 204:
+            del response["Content-Type"]
         if reading and "HTTP_IF_NONE_MATCH" in request.META:
             return get_conditional_response(request, etag=response["ETag"], response=response) or response
         return response
@@ -138,13 +140,16 @@ def if_match(request: HttpRequest) -> frozenset[int] | None:
     return frozenset(int(version) for version in _VERSIONS.findall(asked))
 
 
-def only_parts(request: HttpRequest, *names: str) -> None:
+def only_parts(request: HttpRequest, *, texts: set[str], files: set[str]) -> None:
     """Raise `Invalid` for a form with any other part than these, or with one of them twice."""
-    parts: dict[str, list[Any]] = dict([*request.POST.lists(), *request.FILES.lists()])
-    wrong = {name: "unknown" for name in parts if name not in names}
-    wrong |= {name: "repeated" for name, values in parts.items() if name in names and len(values) > 1}
+    wrong: dict[str, str] = {}
+    for parts, known in ((request.POST, texts), (request.FILES, files)):
+        wrong |= {name: "unknown" for name in parts if name not in known}
+        wrong |= {name: "repeated" for name in known if len(parts.getlist(name)) > 1}
     if wrong:
-        message = f"The parts of the form are {', '.join(names)}, once each."
+        message = (
+            f"The form has {', '.join(sorted(texts))} as text and {', '.join(sorted(files))} as a file, once each."
+        )
         raise Invalid(errors=[FieldError(problems.pointer([name]), code, message) for name, code in wrong.items()])
 
 

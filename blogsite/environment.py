@@ -140,7 +140,9 @@ class Environment(BaseSettings):
         default=None, ge=1, description="How many revisions of a post are kept; empty for all of them."
     )
     blog_max_body_bytes: int = Field(
-        default=8 * 1024 * 1024, ge=1024, description="Longest request body, in bytes; a longer one is 413."
+        default=8 * 1024 * 1024,
+        ge=1024,
+        description="Longest request body but an upload's, in bytes; a longer one is 413.",
     )
     blog_body_timeout: float = Field(
         default=30,
@@ -180,8 +182,8 @@ class Environment(BaseSettings):
     def media_storage(self) -> dict[str, Any]:
         """Django's setting of a storage, as `BLOG_MEDIA_STORAGE` has it."""
         if self.blog_media_storage is None:
-            folder = self.blog_data_dir.absolute() / "media"
-            return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": folder}}
+            kept = {"location": self.blog_data_dir.absolute() / "media", "allow_overwrite": True}
+            return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": kept}
         parts = urlsplit(self.blog_media_storage)
         public = urlsplit(self.blog_media_public_url or "")
         options: dict[str, Any] = {

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Annotated, Any, ClassVar, Self, get_args
 
 from django.utils.dateparse import parse_datetime
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 from pydantic.json_schema import WithJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -50,6 +50,9 @@ Flag = StrictBool
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 """The id of a row."""
+
+GivenId = Annotated[StrictInt, Field(ge=1, le=MAX_ID)]
+"""The id of a row in a request's body: a number, and nothing that could become one."""
 
 Limit = Annotated[int, Field(ge=1, le=100, description="How many items a page has.")]
 Cursor = Annotated[str, Field(max_length=4096, description="The `next` of the page before.")]

@@ -182,7 +182,7 @@ _UPLOAD = 10 * 1024 * 1024 + 64 * 1024  # a file, and what is around it
 BODY_LIMITS = [
     ("/api/v1/auth/", 64 * 1024),
     ("/api/v1/media", _UPLOAD),
-    ("/admin/posts/media/", _UPLOAD),
+    ("/admin/posts/media/", 4 * _UPLOAD),  # where the form says that a file is too long
     ("", env.blog_max_body_bytes),
 ]
 BODY_TIMEOUT = env.blog_body_timeout

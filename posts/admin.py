@@ -360,9 +360,11 @@ class MediaAdmin(ServiceAdmin[Media]):
         if change:
             uploads.update_media(actor=user, media_id=obj.pk, alt_text=alt_text)
             return
-        with uploads.received(form.cleaned_data["file"], actor=user) as upload:
-            stored = uploads.add_media(actor=user, upload=upload, alt_text=alt_text)
-        vars(obj).update(vars(stored))
+        with uploads.received(form.cleaned_data["file"], actor=user) as received:
+            upload = uploads.add_media(actor=user, upload=received, alt_text=alt_text)
+        if not upload.is_new:
+            self.message_user(request, "You had uploaded this file before: its text was left as it was.", messages.INFO)
+        vars(obj).update(vars(upload.media))
 
     def delete_model(self, request: HttpRequest, obj: Media) -> None:
         uploads.delete_media(actor=_actor(request), media_id=obj.pk)

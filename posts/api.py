@@ -49,6 +49,7 @@ from posts.schemas import (
     TagName,
     TagOut,
     TagPage,
+    UploadOut,
 )
 
 ORDERS = {
@@ -217,7 +218,7 @@ async def list_media(request: UserRequest, query: Query[PageQuery]) -> MediaPage
     return MediaPage.of(await paginate(questions.media, *asked, order=NEWEST_ID, query=query))
 
 
-@media.post("", response={200: MediaOut, 201: MediaOut, **problems(403, 411)}, summary="Upload an image")
+@media.post("", response={200: MediaOut, 201: MediaOut, **problems(403, 409, 411)}, summary="Upload an image")
 async def upload_media(
     request: UserRequest, response: HttpResponse, file: File[UploadedFile], payload: Form[MediaUpload]
 ) -> Status[MediaOut]:
@@ -226,10 +227,11 @@ async def upload_media(
     For authors, editors and admins. The same bytes again are answered with 200 and the first image. Files are public:
     whoever has the address sees them, also before a post that shows them is published.
     """
-    only_parts(request, "file", "alt_text")
-    stored, is_new = await sync_to_async(_upload)(request, file, payload.alt_text)
-    response["Location"] = request.build_absolute_uri(reverse("api:get_media", kwargs={"media_id": stored.id}))
-    return Status(201 if is_new else 200, stored)
+    only_parts(request, texts={"alt_text"}, files={"file"})
+    done = await sync_to_async(_upload)(request, file, payload.alt_text)
+    media = MediaOut.trusted(vars(done)["media"])
+    response["Location"] = request.build_absolute_uri(reverse("api:get_media", kwargs={"media_id": media.id}))
+    return Status(201 if done.is_new else 200, media)
 
 
 @media.get("/{int:media_id}", response={200: MediaOut, **problems(404)}, summary="Read about an image")
@@ -246,7 +248,10 @@ async def update_media(request: UserRequest, media_id: Path[Id], payload: MediaU
 
 @media.delete("/{int:media_id}", response={204: None, **problems(403, 404, 409)}, summary="Delete an image")
 async def delete_media(request: UserRequest, media_id: Path[Id], query: Query[Forced]) -> Status[None]:
-    """Refused while a post uses it, as its cover image or in its text, unless `force` is true."""
+    """Refused while a post uses it, as its cover image or in its text, also from the trash, unless `force` is true.
+
+    Then posts and their revisions lose the cover image; texts keep the address.
+    """
     await sync_to_async(uploads.delete_media)(actor=request.auth, media_id=media_id, force=query.force)
     return Status(204, None)
 
@@ -284,11 +289,11 @@ async def _page(filters: PostFilters, asked: tuple[Any, ...]) -> Page:
     return await paginate(questions.posts, *asked, order=order, query=filters)
 
 
-def _upload(request: UserRequest, file: UploadedFile, alt_text: str) -> tuple[MediaOut, bool]:
+def _upload(request: UserRequest, file: UploadedFile, alt_text: str) -> UploadOut:
     with uploads.received(file, actor=request.auth) as upload:
         add = partial(uploads.add_media, actor=request.auth, upload=upload, alt_text=alt_text)
         sent = f"{upload.media.sha256} {alt_text}".encode()  # the body has a boundary that is never the same
-        return do_once(request, add, MediaOut, body=sent), upload.is_new
+        return do_once(request, add, UploadOut, body=sent)
 
 
 def _order(filters: PostFilters) -> Order:

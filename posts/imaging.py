@@ -73,13 +73,13 @@ def _open(path: Path) -> tuple[Image.Image, str]:
         raise
     kind = "JPEG" if image.format == "MPO" else str(image.format)  # the first of several pictures of a camera
     if image.width * image.height > MAX_PIXELS:
-        raise Refused("image_too_large", f"An image may have {MAX_PIXELS // 1_000_000} megapixels.")
+        raise Refused("image_too_large", f"An image may have at most {MAX_PIXELS // 1_000_000} megapixels.")
     frames = getattr(image, "n_frames", 1)
     if kind != "JPEG" and frames > MAX_FRAMES:
-        raise Refused("image_too_long", f"An animation may have {MAX_FRAMES} frames.")
+        raise Refused("image_too_long", f"An animation may have at most {MAX_FRAMES} frames.")
     if kind != "JPEG" and frames > 1 and frames * image.width * image.height > MAX_PIXELS_OF_FRAMES:
         millions = MAX_PIXELS_OF_FRAMES // 1_000_000
-        raise Refused("image_too_large", f"The frames of an animation may have {millions} megapixels together.")
+        raise Refused("image_too_large", f"The frames of an animation may have at most {millions} megapixels together.")
     return image, kind
 
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any
 
 from django.conf import settings
@@ -48,6 +49,9 @@ from posts.models import Media, Post
 
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024
 SECONDS_TO_CONVERT = 60
+NAMED = 5
+TEMPORARY = "blogsite-upload-"
+FILE_NAME = re.compile(r"[0-9a-f]{32}(-\d{1,5})?\.(jpg|png|webp|gif)")
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 SWEPT_AFTER = timedelta(hours=1)
 """How old a file without a row must be: the row of a younger one may be on its way."""
@@ -87,19 +91,21 @@ def received(file: UploadedFile[Any], *, actor: User) -> Iterator[Upload]:
     if not file.size:
         raise _invalid("file_empty", "The file is empty.")
     if file.size > MAX_UPLOAD_BYTES:
-        raise TooLarge(f"A file may have {MAX_UPLOAD_BYTES // 1024**2} MiB.")
-    with TemporaryDirectory(prefix="blogsite-upload-") as name:
+        raise TooLarge(f"A file may have at most {MAX_UPLOAD_BYTES // 1024**2} MiB.")
+    with TemporaryDirectory(prefix=TEMPORARY) as name:
         folder = Path(name)
         digest = hashlib.sha256()
         with (folder / "upload").open("wb") as copy:
             for chunk in file.chunks():
                 digest.update(chunk)
                 copy.write(chunk)
-        if stored := Media.objects.filter(author=actor, sha256=digest.hexdigest()).first():
+        stored = Media.objects.filter(author=actor, sha256=digest.hexdigest()).first()
+        if stored and all(default_storage.exists(location(name)) for name in stored.file_names):
             yield Upload(stored, is_new=False)
             return
         made = _converted(folder)
-        media = Media(
+        # A row whose files were lost gets them back.
+        media = stored or Media(
             author=actor,
             name=f"{secrets.token_hex(16)}.{EXTENSIONS[made['content_type']]}",
             sha256=digest.hexdigest(),
@@ -107,22 +113,23 @@ def received(file: UploadedFile[Any], *, actor: User) -> Iterator[Upload]:
         )
         written = [folder / "image", *(folder / str(source.width) for source in media.sources)]
         sources = dict(zip(media.file_names, written, strict=True))
-        media.bytes = sources[media.name].stat().st_size
-        media.stored_bytes = sum(source.stat().st_size for source in sources.values())
-        _require_space(actor, media.stored_bytes)
+        if stored is None:
+            media.bytes = sources[media.name].stat().st_size
+            media.stored_bytes = sum(source.stat().st_size for source in sources.values())
+            _require_space(actor, media.stored_bytes)
         try:
             _store(sources)
-            yield Upload(media, is_new=True)
+            yield Upload(media, is_new=stored is None)
         finally:
             if media.pk is None:
-                delete_files(sources)
+                delete_files(map(location, sources))
 
 
-def add_media(*, actor: User, upload: Upload, alt_text: str = "") -> Media:
+def add_media(*, actor: User, upload: Upload, alt_text: str = "") -> Upload:
     """Store the row of what was `received`. Of the same bytes there is one row for each user: the first stays."""
     media = upload.media
     if not upload.is_new:
-        return media
+        return upload
     with transaction.atomic():
         _require_space(User.objects.select_for_update().only("pk").get(pk=actor.pk), media.stored_bytes)
         media.alt_text = alt_text
@@ -131,9 +138,8 @@ def add_media(*, actor: User, upload: Upload, alt_text: str = "") -> Media:
                 media.save(force_insert=True)
         except _AlreadyThere:
             media.pk = None
-            upload.is_new = False
-            return Media.objects.get(author=actor, sha256=media.sha256)
-    return media
+            return Upload(Media.objects.get(author=actor, sha256=media.sha256), is_new=False)
+    return upload
 
 
 def update_media(*, actor: User, media_id: int, alt_text: str | None = None) -> Media:
@@ -154,37 +160,47 @@ def delete_media(*, actor: User, media_id: int, force: bool = False) -> None:
     """
     with transaction.atomic():
         media = _seen(actor, media_id)
-        if not force and Post.objects.showing(media).exists():
-            raise MediaInUse("Change the posts first, or delete it with force=true.")
+        users = Post.objects.showing(media)
+        if not force and users.exists():
+            known = users.visible_to(actor).order_by("pk").values_list("pk", flat=True)[:NAMED]
+            raise MediaInUse(f"Posts use it{', with the ids ' if known else ''}{', '.join(map(str, known))}.")
         services.remove_cover_image(actor=actor, media=media)
         media.delete()
-        transaction.on_commit(lambda: delete_files(media.file_names))
+        transaction.on_commit(lambda: delete_files(map(location, media.file_names)))
 
 
 def orphans() -> Iterator[str]:
-    """The names of stored files that no row names, and that are older than `SWEPT_AFTER`."""
+    """Where in the storage there are files of images that no row names, and that are older than `SWEPT_AFTER`."""
     folders: list[str] = []
     with suppress(FileNotFoundError):  # nothing was ever stored
         folders = default_storage.listdir("")[0]
     for folder in sorted(folders):
-        found = set(default_storage.listdir(folder)[1])
+        found = {f"{folder}/{name}" for name in default_storage.listdir(folder)[1] if FILE_NAME.fullmatch(name)}
         known: set[str] = set()
         for media in Media.objects.filter(name__startswith=folder).only("name", "variants"):
-            known.update(media.file_names)
-        for name in sorted(found - known):
+            known.update(map(location, media.file_names))
+        for place in sorted(found - known):
             # A file may go meanwhile: then it is no orphan any more.
             with suppress(FileNotFoundError):
-                if timezone.now() - default_storage.get_modified_time(f"{folder}/{name}") > SWEPT_AFTER:
-                    yield name
+                if timezone.now() - default_storage.get_modified_time(place) > SWEPT_AFTER:
+                    yield place
 
 
-def delete_files(names: Iterable[str]) -> None:
-    """Delete the files of these names from the storage, as many as can be."""
-    for name in names:
+def left_folders() -> Iterator[Path]:
+    """The temporary folders of uploads that a crash has ended, older than `SWEPT_AFTER`."""
+    for folder in Path(gettempdir()).glob(f"{TEMPORARY}*"):
+        with suppress(OSError):
+            if timezone.now().timestamp() - folder.stat().st_mtime > SWEPT_AFTER.total_seconds():
+                yield folder
+
+
+def delete_files(places: Iterable[str]) -> None:
+    """Delete the files that are there in the storage, as many as can be."""
+    for place in places:
         try:
-            default_storage.delete(location(name))
+            default_storage.delete(place)
         except Exception:  # what stays is swept later
-            logger.exception("The file %s could not be deleted.", name)
+            logger.exception("The file %s could not be deleted.", place)
 
 
 def location(name: str) -> str:
@@ -238,7 +254,7 @@ def _require_space(actor: User, wanted: int) -> None:
     quota = settings.MEDIA_QUOTA_BYTES
     used = Media.objects.filter(author=actor).aggregate(Sum("stored_bytes"))["stored_bytes__sum"] or 0
     if quota and used + wanted > quota:
-        raise QuotaExceeded(f"Your files have {used} bytes, and may have {quota}.")
+        raise QuotaExceeded(f"Your files have {used} bytes, and may have at most {quota}.")
 
 
 def _seen(actor: User, media_id: int) -> Media:

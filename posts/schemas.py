@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from blogsite.prepared import Given
-from blogsite.schemas import ABSENT, Flag, Id, Input, Moment, Output, PageQuery, Storable, unique
+from blogsite.schemas import ABSENT, Flag, GivenId, Input, Moment, Output, PageQuery, Storable, unique
 from posts import slugs
 from posts.models import PostStatus
 from posts.search import query_of
@@ -64,7 +64,7 @@ class PostCreate(Input):
     excerpt: Excerpt | None = Field(default=None, description="The beginning of the content if absent.")
     published: Flag = False
     published_at: Moment | None = Field(default=None, description="A time in the future schedules the post.")
-    cover_image_id: Id | None = None
+    cover_image_id: GivenId | None = None
 
 
 class PostUpdate(Input):
@@ -77,7 +77,7 @@ class PostUpdate(Input):
     excerpt: Excerpt | None = None
     published: Flag = ABSENT
     published_at: Moment | None = None
-    cover_image_id: Id | None = None
+    cover_image_id: GivenId | None = None
 
 
 class Publication(Input):
@@ -138,6 +138,13 @@ class MediaOut(Output):
     variants: list[VariantOut] = Field(validation_alias="sources", description="Narrow to wide; none of an animation.")
     sha256: str = Field(description="Of what was uploaded.")
     created_at: datetime
+
+
+class UploadOut(Output):
+    """What became of an upload."""
+
+    is_new: bool
+    media: MediaOut
 
 
 class MediaPage(Output):

@@ -86,7 +86,9 @@ async def _send_file(scope: Scope, send: Send, file: IO[bytes], headers: Headers
         return await answer_without_body(send, 304, headers)
     size = file.seek(0, 2)
     first, last, status = 0, size - 1, 200
-    wanted = RANGE.fullmatch(asked.get(b"range", b"").strip()) if asked.get(b"if-range", etag) == etag else None
+    is_get = scope["method"] == "GET"
+    asks_part = is_get and asked.get(b"if-range", etag) == etag  # RFC 9110, 14.2: of GET alone
+    wanted = RANGE.fullmatch(asked.get(b"range", b"").strip()) if asks_part else None
     if wanted is not None and any(wanted.groups()):
         first, last = _bounds(wanted[1], wanted[2], size)
         status = 206
@@ -96,14 +98,14 @@ async def _send_file(scope: Scope, send: Send, file: IO[bytes], headers: Headers
     length = last - first + 1
     await send({"type": START, "status": status, "headers": [*headers, (b"content-length", b"%d" % length)]})
     file.seek(first)
-    left = length if scope["method"] == "GET" else 0
+    left = length if is_get else 0
     while left:
         piece = await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))
         if not piece:
             raise OSError("The file became shorter while it was read.")
         left -= len(piece)
         await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
-    if scope["method"] == "HEAD":
+    if not is_get:
         await send({"type": "http.response.body", "body": b""})
 
 

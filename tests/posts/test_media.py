@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from io import StringIO
@@ -35,8 +36,8 @@ def no_files() -> Iterator[None]:
 
 
 def delete_all() -> None:
-    for name in stored():
-        default_storage.delete(uploads.location(name))
+    for path in Path(default_storage.path("")).rglob("*.*"):
+        path.unlink()
 
 
 def stored() -> set[str]:
@@ -46,7 +47,7 @@ def stored() -> set[str]:
 
 def upload(actor: User, content: bytes = PNG) -> Media:
     with uploads.received(SimpleUploadedFile("x.png", content), actor=actor) as received:
-        return uploads.add_media(actor=actor, upload=received)
+        return uploads.add_media(actor=actor, upload=received).media
 
 
 def test_files_without_a_row_are_deleted_at_the_end() -> None:
@@ -65,7 +66,7 @@ def test_who_was_overtaken_gets_the_first_row_and_leaves_no_files() -> None:
     author = make_author()
     with uploads.received(SimpleUploadedFile("x.png", PNG), actor=author) as received:
         first = upload(author)
-        assert uploads.add_media(actor=author, upload=received) == first
+        assert uploads.add_media(actor=author, upload=received).media == first
     assert Media.objects.get() == first
     assert stored() == set(first.file_names)
 
@@ -167,9 +168,30 @@ class TestSweep:
     def test_a_dry_run_names_them(self) -> None:
         before = stored()
         output = self.sweep("--dry-run")
-        assert "aa" + "0" * 30 + ".png\n" in output
+        assert f"aa/{'aa' + '0' * 30}.png\n" in output
         assert "2 files have no row" in output
         assert stored() == before
+
+    def test_what_is_no_file_of_an_image_stays_and_nothing_else_is_deleted(self, files: Media) -> None:
+        """A copy in a folder where it does not belong is swept from there: the file of the row stays."""
+        for place in (f"cc/{files.name}", "cc/notes.txt"):
+            default_storage.save(place, SimpleUploadedFile("x", PNG))
+            os.utime(default_storage.path(place), (0, 0))
+        assert "Deleted 3 files" in self.sweep()
+        assert default_storage.exists(uploads.location(files.name))
+        assert default_storage.listdir("cc")[1] == ["notes.txt"]
+        default_storage.delete("cc/notes.txt")
+
+    def test_temporary_folders_that_a_crash_left_are_deleted(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        for name in (f"{uploads.TEMPORARY}old", f"{uploads.TEMPORARY}new", "another"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "upload").write_bytes(PNG)
+        os.utime(tmp_path / f"{uploads.TEMPORARY}old", (0, 0))
+        assert "and 1 temporary folders" in self.sweep()
+        assert {path.name for path in tmp_path.iterdir()} == {f"{uploads.TEMPORARY}new", "another"}
 
     def test_an_empty_storage_is_fine(self) -> None:
         delete_all()

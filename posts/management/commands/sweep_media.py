@@ -1,5 +1,6 @@
 """`manage.py sweep_media`: deletes the files that a crash has left behind."""
 
+import shutil
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -10,19 +11,23 @@ from posts import media
 
 class Command(BaseCommand):
     help = (
-        "Delete stored files of images that no upload came to its end with: older than an hour, and named by no row. "
-        "Example: manage.py sweep_media --dry-run"
+        "Delete what uploads left behind that did not come to their end: stored files that no row names, and temporary "
+        "folders, older than an hour. Example: manage.py sweep_media --dry-run"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="name the files, and delete none")
 
     def handle(self, *, dry_run: bool, **options: Any) -> None:
-        found = list(tqdm(media.orphans(), unit="file", disable=None))
+        files = list(tqdm(media.orphans(), unit="file", disable=None))
+        folders = list(media.left_folders())
         if dry_run:
-            for name in found:
-                self.stdout.write(name)
-            self.stdout.write(f"{len(found)} files have no row. Without --dry-run they are deleted.")
+            for place in [*files, *folders]:
+                self.stdout.write(str(place))
+            self.stdout.write(f"{len(files)} files have no row, {len(folders)} temporary folders were left behind.")
+            self.stdout.write("Without --dry-run they are deleted.")
             return
-        media.delete_files(found)
-        self.stdout.write(f"Deleted {len(found)} files that had no row.")
+        media.delete_files(files)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        self.stdout.write(f"Deleted {len(files)} files that had no row, and {len(folders)} temporary folders.")

@@ -88,6 +88,11 @@ def test_a_range_that_is_not_understood_is_ignored(layer: MediaFiles, wanted: st
     assert get(layer, Range=wanted).status == 200
 
 
+def test_a_range_is_for_get_alone(layer: MediaFiles) -> None:
+    answer = get(layer, method="HEAD", Range="bytes=0-9")
+    assert (answer.status, answer.headers["content-length"]) == (200, str(len(CONTENT)))
+
+
 def test_a_range_of_another_version_is_ignored(layer: MediaFiles) -> None:
     assert get(layer, Range="bytes=0-1", If_Range=ETAG).status == 206
     assert get(layer, Range="bytes=0-1", If_Range='"another"').status == 200

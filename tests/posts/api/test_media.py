@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.conf import settings as project
 from django.core.files.storage import default_storage
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import User
 from posts import media as uploads
@@ -31,9 +32,14 @@ def authors_api(api: Api, author: User) -> Api:
 def stored(tmp_path: Path, settings: Any) -> Path:
     """A storage that is empty at first."""
     folder = tmp_path / "media"
-    options = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": folder}}
-    settings.STORAGES = {**project.STORAGES, "default": options}
+    backend = project.STORAGES["default"]
+    kept = {**backend, "OPTIONS": {**backend["OPTIONS"], "location": folder}}
+    settings.STORAGES = {**project.STORAGES, "default": kept}
     return folder
+
+
+def file() -> SimpleUploadedFile:
+    return SimpleUploadedFile("x.png", PNG)
 
 
 def files(folder: Path) -> set[str]:
@@ -107,6 +113,14 @@ def test_a_form_has_the_parts_that_are_known(authors_api: Api, client: Any) -> N
     assert_problem(authors_api.upload(PNG, alt_text="x" * 501), 422, "validation_error", "#/alt_text")
     assert_problem(authors_api.upload(PNG, alt_text="a\x00b"), 422, "validation_error", "#/alt_text")
     assert_problem(authors_api.upload(PNG, title="x"), 422, "validation_error", "#/title")
+    for parts, wrong in (
+        ({"file": [file(), file()]}, "#/file"),
+        ({"file": file(), "alt_text": ["a", "b"]}, "#/alt_text"),
+        ({"file": file(), "alt_text": file()}, "#/alt_text"),
+        ({"file": "text"}, "#/file"),
+    ):
+        response = client.post("/api/v1/media", parts, headers=authors_api._headers)
+        assert_problem(response, 422, "validation_error", wrong)
     assert not Media.objects.exists()
 
 
@@ -124,9 +138,17 @@ def test_each_user_has_a_quota(authors_api: Api, stored: Path, settings: Any) ->
 class TestIdempotencyKey:
     def test_a_repetition_gets_the_first_answer(self, authors_api: Api, stored: Path) -> None:
         first, again = (authors_api.upload(PNG, headers={"Idempotency-Key": "k"}, alt_text="A") for _ in range(2))
-        assert again.json() == first.json()
+        assert (again.status_code, again.json()) == (201, first.json())
         assert Media.objects.count() == 1
         assert len(files(stored)) == 3
+
+    def test_it_stays_the_first_answer_though_the_image_is_gone(self, authors_api: Api, stored: Path) -> None:
+        first = authors_api.upload(PNG, headers={"Idempotency-Key": "k"})
+        Media.objects.all().delete()
+        again = authors_api.upload(PNG, headers={"Idempotency-Key": "k"})
+        assert (again.status_code, again.json()) == (201, first.json())
+        assert not Media.objects.exists()
+        assert len(files(stored)) == 3  # those of the first, which no row names any more
 
     def test_another_upload_with_the_key_is_refused_and_leaves_nothing(self, authors_api: Api, stored: Path) -> None:
         authors_api.upload(PNG, headers={"Idempotency-Key": "k"})
@@ -186,7 +208,9 @@ class TestDelete:
         post = make_post(content=text, cover_image_id=None if text else media.pk, author=author)
         if use == "trash":
             authors_api.delete(f"/posts/{post.pk}")
-        assert_problem(authors_api.delete(f"/media/{media.pk}"), 409, "media_in_use")
+        refused = authors_api.delete(f"/media/{media.pk}")
+        assert_problem(refused, 409, "media_in_use")
+        assert refused.json()["detail"] == f"Posts use it, with the ids {post.pk}."
         assert files(stored) == set(media.file_names)
         assert authors_api.delete(f"/media/{media.pk}?force=true").status_code == 204
         assert files(stored) == set()
@@ -194,6 +218,11 @@ class TestDelete:
         assert changed.cover_image is None
         assert changed.version == post.version + (use == "trash") + (not text)
         assert changed.revisions.count() == changed.version
+
+    def test_posts_that_one_does_not_see_are_not_named(self, authors_api: Api, author: User) -> None:
+        media = make_media(author=author)
+        make_draft(content=media.url)
+        assert authors_api.delete(f"/media/{media.pk}").json()["detail"] == "Posts use it."
 
 
 class TestCoverImage:
@@ -221,6 +250,9 @@ class TestCoverImage:
 
     def test_only_ones_own_can_be_chosen_and_editors_choose_any(self, api: Api, authors_api: Api, author: User) -> None:
         others, post = make_media(), make_post(author=author)
+        for wrong in (True, str(post.pk), 1.0, 0):
+            response = authors_api.patch(f"/posts/{post.pk}", {"cover_image_id": wrong})
+            assert_problem(response, 422, "validation_error", "#/cover_image_id")
         for body in ({"cover_image_id": others.pk}, {"cover_image_id": 10**6}):
             assert_problem(authors_api.patch(f"/posts/{post.pk}", body), 422, "validation_error", "#/cover_image_id")
             response = authors_api.post("/posts", {"title": "A", "content": "", **body})
@@ -259,6 +291,15 @@ def test_what_is_stored_is_an_image_without_its_tail(authors_api: Api, stored: P
     for path in stored.rglob("*.*"):
         assert b"php" not in path.read_bytes()
         assert opened(path.read_bytes()).format in ("PNG", "WEBP")
+
+
+def test_an_image_whose_files_were_lost_is_uploaded_again(authors_api: Api, stored: Path) -> None:
+    first = authors_api.upload(PNG, alt_text="First").json()
+    before = files(stored)
+    next(path for path in stored.rglob("*-320.webp")).unlink()
+    again = authors_api.upload(PNG, alt_text="Second")
+    assert (again.status_code, again.json()) == (200, first)
+    assert files(stored) == before
 
 
 @pytest.mark.parametrize("count", [1, 30])
