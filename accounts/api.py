@@ -36,6 +36,7 @@ from accounts.schemas import (
     UserUpdate,
 )
 from blogsite.errors import BadResetLink, Conflict, NotFound, WrongPassword
+from blogsite.openapi import IDEMPOTENCY_KEY
 from blogsite.pagination import Order, paginate
 from blogsite.prepared import Given
 from blogsite.schemas import Id, PageQuery, problems
@@ -164,7 +165,12 @@ async def list_users(request: UserRequest, filters: Query[UserFilters]) -> Accou
     return AccountPage.of(await paginate(_accounts, *asked, order=BY_ID, query=filters))
 
 
-@users.post("", response={201: AccountOut, **problems(403, 409)}, summary="Make an account of any role")
+@users.post(
+    "",
+    response={201: AccountOut, **problems(403, 409)},
+    summary="Make an account of any role",
+    openapi_extra=IDEMPOTENCY_KEY,
+)
 async def create_user(request: UserRequest, payload: UserCreate) -> Status[AccountOut]:
     """With an `Idempotency-Key`, the same request can be sent again within 24 hours and gets the first answer."""
     create = await services.prepare_user(**payload.model_dump())

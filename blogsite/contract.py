@@ -20,7 +20,7 @@ from ninja.operation import Operation
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 
-from blogsite import problems
+from blogsite import openapi, problems
 from blogsite.errors import FieldError, Invalid, MethodNotAllowed, UnsupportedMedia
 from blogsite.schemas import Problem
 
@@ -85,10 +85,10 @@ class BlogAPI(NinjaAPI):
         document = super().get_openapi_schema()
         document["components"]["schemas"].setdefault("Problem", Problem.model_json_schema(mode="serialization"))
         for path in document["paths"].values():
-            for operation in path.values():
+            for method, operation in path.items():
                 if operation["operationId"] in self._open_to_anybody():
                     operation["security"].append({})
-                _document_problems(operation)
+                openapi.complete(method, operation)
         return document
 
     def _open_to_anybody(self) -> set[str]:
@@ -206,32 +206,3 @@ def _nothing() -> HttpResponse:
     response = HttpResponse(status=204)
     del response["Content-Type"]
     return response
-
-
-def _document_problems(operation: dict[str, Any]) -> None:
-    """Add the problems that follow from an operation's shape, and give all of them their media type."""
-    statuses = {422, 500, 503}
-    if "requestBody" in operation:
-        statuses |= {400, 408, 413, 415}
-    if "security" in operation:
-        statuses |= {401, 429}
-    schema = {"$ref": "#/components/schemas/Problem"}
-    for status in statuses:
-        operation["responses"].setdefault(status, {"description": _REASONS[status]})
-    for status, response in operation["responses"].items():
-        if int(status) >= 400:
-            response["content"] = {problems.CONTENT_TYPE: {"schema": schema}}
-    operation["responses"] = dict(sorted(operation["responses"].items()))
-
-
-_REASONS = {
-    400: "Malformed",
-    401: "No token, or a bad one",
-    408: "The body came too slowly",
-    413: "The body is too large",
-    415: "The body is not of a type that is read here",
-    422: "Validation failed",
-    429: "Too many failures",
-    500: "A mistake of ours",
-    503: "Try again later",
-}

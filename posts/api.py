@@ -18,6 +18,7 @@ from accounts.schemas import Username
 from blogsite import prepared
 from blogsite.contract import PRIVATE, etag, if_match, only_parts, render
 from blogsite.errors import Stale
+from blogsite.openapi import IDEMPOTENCY_KEY
 from blogsite.pagination import Order, Page, paginate
 from blogsite.prepared import Given
 from blogsite.schemas import Id, PageQuery, problems
@@ -84,7 +85,9 @@ async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> Pos
     return PostPage.trusted(fields if count is None else fields | {"count": count})
 
 
-@posts.post("", auth=USER, response={201: PostOut, **problems(403, 409)}, summary="Write a post")
+@posts.post(
+    "", auth=USER, response={201: PostOut, **problems(403, 409)}, summary="Write a post", openapi_extra=IDEMPOTENCY_KEY
+)
 async def create_post(request: UserRequest, response: HttpResponse, payload: PostCreate) -> Status[PostOut]:
     """For authors, editors and admins. `published` makes it public, now or at `published_at`.
 
@@ -151,7 +154,12 @@ async def update_post(request: UserRequest, post_id: Path[Id], payload: PostUpda
     return await _changed(request, services.update_post, post_id=post_id, changes=changes)
 
 
-@posts.delete("/{int:post_id}", auth=USER, response={204: None, **CHANGE}, summary="Put a post into the trash")
+@posts.delete(
+    "/{int:post_id}",
+    auth=USER,
+    response={204: None, **CHANGE},
+    summary="Put a post into the trash",
+)
 async def delete_post(request: UserRequest, post_id: Path[Id]) -> Status[None]:
     """It can be restored, until the trash is emptied."""
     with _current_etag():
@@ -160,20 +168,35 @@ async def delete_post(request: UserRequest, post_id: Path[Id]) -> Status[None]:
     return Status(204, None)
 
 
-@posts.post("/{int:post_id}/restore", auth=USER, response={200: PostOut, **CHANGE}, summary="Restore a post")
+@posts.post(
+    "/{int:post_id}/restore",
+    auth=USER,
+    response={200: PostOut, **CHANGE},
+    summary="Restore a post",
+)
 async def restore_post(request: UserRequest, post_id: Path[Id]) -> PostOut:
     """It is again what it was."""
     return await _changed(request, services.restore_post, post_id=post_id)
 
 
-@posts.post("/{int:post_id}/publish", auth=USER, response={200: PostOut, **CHANGE}, summary="Publish a post")
+@posts.post(
+    "/{int:post_id}/publish",
+    auth=USER,
+    response={200: PostOut, **CHANGE},
+    summary="Publish a post",
+)
 async def publish_post(request: UserRequest, post_id: Path[Id], payload: Publication | None = None) -> PostOut:
     """Now, or at `published_at`: a time in the future schedules the post. A post with a time in the past keeps it."""
     published_at = payload.published_at if payload else None
     return await _changed(request, services.publish_post, post_id=post_id, published_at=published_at)
 
 
-@posts.post("/{int:post_id}/unpublish", auth=USER, response={200: PostOut, **CHANGE}, summary="Unpublish a post")
+@posts.post(
+    "/{int:post_id}/unpublish",
+    auth=USER,
+    response={200: PostOut, **CHANGE},
+    summary="Unpublish a post",
+)
 async def unpublish_post(request: UserRequest, post_id: Path[Id]) -> PostOut:
     """The post is a draft again, and keeps its time."""
     return await _changed(request, services.unpublish_post, post_id=post_id)
@@ -218,7 +241,12 @@ async def list_media(request: UserRequest, query: Query[PageQuery]) -> MediaPage
     return MediaPage.of(await paginate(questions.media, *asked, order=NEWEST_ID, query=query))
 
 
-@media.post("", response={200: MediaOut, 201: MediaOut, **problems(403, 409, 411)}, summary="Upload an image")
+@media.post(
+    "",
+    response={200: MediaOut, 201: MediaOut, **problems(403, 409, 411)},
+    summary="Upload an image",
+    openapi_extra=IDEMPOTENCY_KEY,
+)
 async def upload_media(
     request: UserRequest, response: HttpResponse, file: File[UploadedFile], payload: Form[MediaUpload]
 ) -> Status[MediaOut]:
