@@ -1,7 +1,7 @@
 """What the admin pages of all apps share."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 from django.contrib import admin, messages
@@ -28,10 +28,15 @@ class ServiceAdmin(admin.ModelAdmin[M]):
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
-            return super().changeform_view(request, *args, **kwargs)
+            with self.before_the_transaction(request):
+                return super().changeform_view(request, *args, **kwargs)
         except BlogError as error:
             request.refusal = "; ".join(wrong.message for wrong in error.errors) or error.detail  # type: ignore[attr-defined]
             return super().changeform_view(request, *args, **kwargs)
+
+    def before_the_transaction(self, request: HttpRequest) -> AbstractContextManager[None]:
+        """What is to be done around the transaction in which a form is saved: what takes long, and no database."""
+        return nullcontext()
 
     def get_form(
         self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any

@@ -166,13 +166,18 @@ def _refuse_unknown_query(run: Run) -> Run:
         for name in model.__ninja_flatten_map__
     }
 
+    takes_form = any(model.__ninja_param_source__ == "file" for model in operation.models)
+
     @wraps(run)
     async def refuse_unknown(request: HttpRequest, **params: Any) -> HttpResponseBase:
         if unknown := request.GET.keys() - known:
             message = f"The parameters are {', '.join(sorted(known))}." if known else "There are no parameters."
             fields = [FieldError(problems.pointer(["query", name]), "unknown", message) for name in sorted(unknown)]
             return problems.respond(request, Invalid(errors=fields))
-        return await run(request, **params)
+        response = await run(request, **params)
+        if takes_form and response.status_code == 422 and request.content_type != "multipart/form-data":
+            return problems.respond(request, UnsupportedMedia("Send a form, as Content-Type: multipart/form-data."))
+        return response
 
     return refuse_unknown
 

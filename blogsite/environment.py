@@ -202,9 +202,11 @@ class Environment(BaseSettings):
         """From where pages of ours may show images, beside our own origin."""
         if self.blog_media_storage is None:
             return []
-        endpoint = dict(parse_qsl(urlsplit(self.blog_media_storage).query)).get("endpoint_url")
+        storage = urlsplit(self.blog_media_storage)
+        endpoint = dict(parse_qsl(storage.query)).get("endpoint_url")
         shown = urlsplit(self.blog_media_public_url or endpoint or "https://*.amazonaws.com")
-        return [f"{shown.scheme}://{shown.netloc}"]
+        in_bucket = [f"{shown.scheme}://{storage.hostname}.{shown.netloc}"] if shown.netloc[0].isalpha() else []
+        return [f"{shown.scheme}://{shown.netloc}", *in_bucket]
 
     def email_settings(self) -> dict[str, Any]:
         """Django's settings of mail, as `EMAIL_URL` has them."""

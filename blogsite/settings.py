@@ -80,12 +80,6 @@ DATABASES["default"]["CONN_MAX_AGE"] = None  # connections live as long as their
 DATABASES["default"].setdefault("OPTIONS", {})  # what the URL says of TLS, say
 ON_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if ON_SQLITE:
-    try:
-        DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImproperlyConfigured(
-            f"Bad setting BLOG_DATA_DIR: {DATA_DIR} cannot be made ({error.strerror})."
-        ) from None
     DATABASES["default"]["OPTIONS"] |= {
         # A transaction that will write takes the write lock at its start, so that it waits instead of failing midway.
         "transaction_mode": "IMMEDIATE",
@@ -102,7 +96,8 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] |= {
-        "pool": {"timeout": 5},
+        # A connection for each thread that reads, for those of logins, of uploads and of the clock, and one to spare.
+        "pool": {"timeout": 5, "max_size": env.blog_database_threads + 4},
         "options": "-c statement_timeout=15000 -c lock_timeout=5000",
     }
 # Threads that talk to the database, each with its own connection; on SQLite one more is the writer's.
@@ -176,6 +171,13 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 MEDIA_QUOTA_BYTES = env.blog_media_quota
+
+# What is on its way in: originals, with all that is taken out of them. Nobody else may read it.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "temporary"
+try:
+    FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"Bad setting BLOG_DATA_DIR: {DATA_DIR} cannot be made ({error.strerror}).") from None
 
 # Request bodies are bounded before Django sees them: the beginning of a path, and its limit in bytes.
 _UPLOAD = 10 * 1024 * 1024 + 64 * 1024  # a file, and what is around it

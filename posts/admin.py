@@ -1,7 +1,8 @@
 """Posts in the admin site: authors see and change their own, editors and admins all."""
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import pydantic
@@ -355,13 +356,21 @@ class MediaAdmin(ServiceAdmin[Media]):
     def has_delete_permission(self, request: HttpRequest, obj: Media | None = None) -> bool:
         return request.user.has_perm("posts.delete_media", obj)
 
+    @contextmanager
+    def before_the_transaction(self, request: HttpRequest) -> Iterator[None]:
+        file = request.FILES.get("file")
+        if file is None:
+            yield
+            return
+        with uploads.received(file, actor=_actor(request)) as request.upload:  # type: ignore[attr-defined]
+            yield
+
     def save_model(self, request: HttpRequest, obj: Media, form: Any, change: bool) -> None:
         user, alt_text = _actor(request), form.cleaned_data["alt_text"]
         if change:
             uploads.update_media(actor=user, media_id=obj.pk, alt_text=alt_text)
             return
-        with uploads.received(form.cleaned_data["file"], actor=user) as received:
-            upload = uploads.add_media(actor=user, upload=received, alt_text=alt_text)
+        upload = uploads.add_media(actor=user, upload=request.upload, alt_text=alt_text)  # type: ignore[attr-defined]
         if not upload.is_new:
             self.message_user(request, "You had uploaded this file before: its text was left as it was.", messages.INFO)
         vars(obj).update(vars(upload.media))

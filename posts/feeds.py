@@ -29,6 +29,7 @@ from posts.schemas import TagName
 
 NEWEST = 20
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
+IN_TAG = re.compile(rf'<(?:img|a) [^<>]*?\b(?:src|href)="(?={MEDIA_URL})')
 _tag: TypeAdapter[str] = TypeAdapter(TagName)
 _username: TypeAdapter[str] = TypeAdapter(Username)
 
@@ -218,7 +219,7 @@ class PostFeed(Feed[Post, Channel]):
 
     def item_extra_kwargs(self, post: Post) -> dict[str, str]:
         # A reader shows the text far from our origin, to which the addresses of our images belong.
-        content_html = post.content_html.replace(f'src="{MEDIA_URL}', f'src="{settings.BLOG_URL}{MEDIA_URL}')
+        content_html = IN_TAG.sub(rf"\g<0>{settings.BLOG_URL}", post.content_html)
         return {"content_html": content_html, "summary": post.summary}
 
 

@@ -5,6 +5,7 @@ on its output, in JSON, what it has made, or what is wrong with the upload. What
 goes wrong here: memory and time are bounded, and there is no secret and no database to reach.
 """
 
+import errno
 import json
 import sys
 import warnings
@@ -21,6 +22,7 @@ MAX_WEBP_SIDE = 16_383
 VARIANT_WIDTHS = (320, 640, 1280, 1920)
 MEMORY_BYTES = 2 * 1024**3
 CPU_SECONDS = 30
+FILE_BYTES = 256 * 1024**2
 NICENESS = 10
 
 BEGINNINGS = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n", "GIF": b"GIF8", "WEBP": b"RIFF"}
@@ -31,6 +33,7 @@ _SAVE: dict[str, dict[str, Any]] = {
     "WEBP": {"quality": 85},
 }
 _MODES = {"JPEG": ("RGB", "L"), "PNG": ("RGB", "RGBA", "L", "LA", "P", "1"), "WEBP": ("RGB", "RGBA")}
+_UNREADABLE = {"code": "image_unreadable", "message": "The image is damaged."}
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
@@ -45,7 +48,8 @@ class Refused(Exception):
 def convert(folder: Path) -> dict[str, Any]:
     """Write the image and its variants without metadata, and say their sizes in pixels. Raises `Refused`.
 
-    The pixels are turned as EXIF says and made sRGB. An animated image stays one, and gets no variants.
+    The pixels are turned as EXIF says and made sRGB. An animated image stays one, with the pixels that it has, and gets
+    no variants.
     """
     image, kind = _open(folder / "upload")
     if getattr(image, "is_animated", False) and kind != "JPEG":
@@ -102,6 +106,8 @@ def _upright_in_srgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
 
 
 def _in_mode(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off and not scale
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
     if image.mode in modes:
         return image
     if "RGBA" in modes and image.has_transparency_data:
@@ -112,7 +118,7 @@ def _in_mode(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
 def _write(image: Image.Image, path: Path, kind: str, **options: Any) -> None:
     """Save nothing but the pixels: Pillow would take comments and the like over from `info`."""
     image.info = {name: value for name, value in image.info.items() if name == "transparency"}
-    image.save(path, kind, **options)
+    _save(image, path, kind, **options)
 
 
 def _write_animated(image: Image.Image, path: Path, kind: str) -> None:
@@ -120,7 +126,13 @@ def _write_animated(image: Image.Image, path: Path, kind: str) -> None:
     for name in ("comment", "exif", "xmp", "XML:com.adobe.xmp", "icc_profile"):
         image.info.pop(name, None)
     empty: dict[str, Any] = {"GIF": {"comment": b""}, "PNG": {"exif": b""}}.get(kind, {"exif": b"", "xmp": b""})
-    image.save(path, kind, save_all=True, **_SAVE[kind], **empty)
+    _save(image, path, kind, save_all=True, **_SAVE[kind], **empty)
+
+
+def _save(image: Image.Image, path: Path, kind: str, **options: Any) -> None:
+    file = BytesIO()
+    image.save(file, kind, **options)
+    path.write_bytes(file.getvalue())  # Pillow itself does not notice that a disk is full
 
 
 def _write_variants(image: Image.Image, folder: Path, profile: bytes | None) -> list[tuple[int, int]]:
@@ -144,6 +156,7 @@ def _bound() -> None:
         return
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
     os.nice(NICENESS)
 
 
@@ -155,10 +168,14 @@ def main(folder: Path) -> dict[str, Any]:
         return convert(folder)
     except Refused as refusal:
         return {"code": refusal.code, "message": refusal.message}
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return {"code": "storage_full", "message": ""}
+        return _UNREADABLE
     except MemoryError:
         return {"code": "image_too_costly", "message": "The image takes too much memory to read."}
     except Exception:  # whatever a decoder stumbles over
-        return {"code": "image_unreadable", "message": "The image is damaged."}
+        return _UNREADABLE
 
 
 if __name__ == "__main__":

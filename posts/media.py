@@ -18,15 +18,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
-from django.db.models import QuerySet, Sum
+from django.db import DatabaseError, transaction
+from django.db.models import ProtectedError, QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import User
@@ -49,8 +49,8 @@ from posts.models import Media, Post
 
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024
 SECONDS_TO_CONVERT = 60
+FULL = (errno.ENOSPC, errno.EDQUOT)
 NAMED = 5
-TEMPORARY = "blogsite-upload-"
 FILE_NAME = re.compile(r"[0-9a-f]{32}(-\d{1,5})?\.(jpg|png|webp|gif)")
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 SWEPT_AFTER = timedelta(hours=1)
@@ -92,10 +92,10 @@ def received(file: UploadedFile[Any], *, actor: User) -> Iterator[Upload]:
         raise _invalid("file_empty", "The file is empty.")
     if file.size > MAX_UPLOAD_BYTES:
         raise TooLarge(f"A file may have at most {MAX_UPLOAD_BYTES // 1024**2} MiB.")
-    with TemporaryDirectory(prefix=TEMPORARY) as name:
+    with TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as name:
         folder = Path(name)
         digest = hashlib.sha256()
-        with (folder / "upload").open("wb") as copy:
+        with _noticing_a_full_disk(), (folder / "upload").open("wb") as copy:
             for chunk in file.chunks():
                 digest.update(chunk)
                 copy.write(chunk)
@@ -121,8 +121,10 @@ def received(file: UploadedFile[Any], *, actor: User) -> Iterator[Upload]:
             _store(sources)
             yield Upload(media, is_new=stored is None)
         finally:
-            if media.pk is None:
-                delete_files(map(location, sources))
+            # Not by the key that the row got: its transaction may have failed since.
+            with suppress(DatabaseError):
+                if not Media.objects.filter(name=media.name).exists():
+                    delete_files(map(location, sources))
 
 
 def add_media(*, actor: User, upload: Upload, alt_text: str = "") -> Upload:
@@ -137,7 +139,6 @@ def add_media(*, actor: User, upload: Upload, alt_text: str = "") -> Upload:
             with explained(_CONFLICTS):
                 media.save(force_insert=True)
         except _AlreadyThere:
-            media.pk = None
             return Upload(Media.objects.get(author=actor, sha256=media.sha256), is_new=False)
     return upload
 
@@ -165,7 +166,10 @@ def delete_media(*, actor: User, media_id: int, force: bool = False) -> None:
             known = users.visible_to(actor).order_by("pk").values_list("pk", flat=True)[:NAMED]
             raise MediaInUse(f"Posts use it{', with the ids ' if known else ''}{', '.join(map(str, known))}.")
         services.remove_cover_image(actor=actor, media=media)
-        media.delete()
+        try:
+            media.delete()
+        except ProtectedError:
+            raise MediaInUse("A post has just chosen it as its cover image.") from None
         transaction.on_commit(lambda: delete_files(map(location, media.file_names)))
 
 
@@ -186,12 +190,12 @@ def orphans() -> Iterator[str]:
                     yield place
 
 
-def left_folders() -> Iterator[Path]:
-    """The temporary folders of uploads that a crash has ended, older than `SWEPT_AFTER`."""
-    for folder in Path(gettempdir()).glob(f"{TEMPORARY}*"):
+def left_behind() -> Iterator[Path]:
+    """The temporary files and folders of uploads that a crash has ended, older than `SWEPT_AFTER`."""
+    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
         with suppress(OSError):
-            if timezone.now().timestamp() - folder.stat().st_mtime > SWEPT_AFTER.total_seconds():
-                yield folder
+            if timezone.now().timestamp() - path.stat().st_mtime > SWEPT_AFTER.total_seconds():
+                yield path
 
 
 def delete_files(places: Iterable[str]) -> None:
@@ -208,6 +212,16 @@ def location(name: str) -> str:
     return f"{name[:2]}/{name}"
 
 
+@contextmanager
+def _noticing_a_full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise StorageFull from error
+        raise
+
+
 def _converted(folder: Path) -> dict[str, Any]:
     """Let a process of its own write the image anew. Raises `UnsupportedMedia` and `Invalid`."""
     program = [sys.executable, "-I", imaging.__file__, str(folder)]
@@ -218,6 +232,8 @@ def _converted(folder: Path) -> dict[str, Any]:
         logger.warning("An image could not be read: %s", error)
         raise _invalid("image_too_costly", "The image takes too much time or memory to read.") from None
     made: dict[str, Any] = json.loads(done.stdout)
+    if made.get("code") == "storage_full":
+        raise StorageFull
     if made.get("code") == "image_type_unsupported":
         raise UnsupportedMedia(made["message"])
     if "code" in made:
@@ -235,7 +251,7 @@ def _store(sources: dict[str, Path]) -> None:
                 _sync(default_storage.path(stored))
     except Exception as error:  # of which kind is the storage's own: a disk's OSError, a client's of S3
         logger.exception("A file could not be stored.")
-        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        is_full = isinstance(error, OSError) and error.errno in FULL
         raise (StorageFull() if is_full else StorageUnavailable()) from error
 
 
@@ -259,7 +275,7 @@ def _require_space(actor: User, wanted: int) -> None:
 
 def _seen(actor: User, media_id: int) -> Media:
     found: QuerySet[Media] = Media.objects.visible_to(actor)
-    media = found.filter(pk=media_id).first()
+    media = found.select_for_update().filter(pk=media_id).first()  # nobody chooses what is about to go
     if media is None:
         raise NotFound("There is no such file.")
     if not actor.has_perm("posts.change_media", media):

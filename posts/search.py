@@ -82,6 +82,22 @@ class _BestMatches(Join):
         self.__dict__.update(join.__dict__)
         self.query, self.among = query, among
 
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        return (*super().identity, self.query, self.among)
+
+    def relabeled_clone(self, change_map: dict[str | None, str]) -> "_BestMatches":
+        plain = Join(
+            self.table_name,
+            self.parent_alias,
+            self.table_alias,
+            self.join_type,
+            self.join_field,
+            self.nullable,
+            self.filtered_relation,
+        )
+        return _BestMatches(plain.relabeled_clone(change_map), self.query, self.among)
+
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         joined, params = super().as_sql(compiler, connection)
         query, query_params = compiler.compile(self.query)
@@ -93,7 +109,8 @@ class _BestMatches(Join):
         limit = no_limit if self.among is None else self.among
         select = f"SELECT rowid, {rank} AS rank FROM {source} WHERE {matches} ORDER BY rank, rowid LIMIT {limit}"  # noqa: S608
         table = connection.ops.quote_name(TABLE)
-        return joined.replace(table, f"({select}) {table}", 1), (*query_params, *params)
+        name = table if self.table_alias == TABLE else ""  # another one follows already
+        return joined.replace(table, f"({select}) {name}", 1), (*query_params, *params)
 
 
 class _Snippet(Func):

@@ -95,6 +95,8 @@ def update_post(*, actor: User, post_id: int, changes: dict[str, Any], versions:
         if "cover_image_id" in changes:
             chosen = changes.pop("cover_image_id")
             changes["cover_image"] = post.cover_image if chosen == post.cover_image_id else _cover_image(actor, chosen)
+        elif changes.get("cover_image"):
+            changes["cover_image"] = _kept_image(changes["cover_image"].pk)
         if changes.get("published") and not post.published and "published_at" not in changes:
             changes["published_at"] = _past_or_now(post.published_at)
         if changes.get("published", post.published) and changes.get("published_at", post.published_at) is None:
@@ -183,11 +185,16 @@ def purge_trash(*, older_than: timedelta) -> int:
 def _cover_image(actor: User, media_id: int | None) -> Media | None:
     if media_id is None:
         return None
-    media = Media.objects.visible_to(actor).filter(pk=media_id).first()
-    if media is None:
+    media = _kept_image(media_id)
+    if media is None or not Media.objects.visible_to(actor).filter(pk=media_id).exists():
         message = "Must be the id of an image that you may use"
         raise Invalid(errors=[FieldError("#/cover_image_id", "media_not_found", message)])
     return media
+
+
+def _kept_image(media_id: int) -> Media | None:
+    """The image, which nobody deletes until the transaction ends; None if it is gone."""
+    return Media.objects.select_for_update().filter(pk=media_id).first()
 
 
 def _require(actor: User, permission: str, post: Post | None = None) -> None:

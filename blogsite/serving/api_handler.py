@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix, set_urlconf
 
 from blogsite import problems
-from blogsite.errors import Malformed
+from blogsite.errors import Malformed, StorageFull
 from blogsite.serving import Receive, Scope, Send, answer, refuse
 
 WATCH_AFTER_SECONDS = 0.05
@@ -38,7 +38,10 @@ class APIHandler(ASGIHandler):
         self._exception_middleware: list[Any] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await self.read_body(receive)
+        try:
+            body = await self.read_body(receive)
+        except OSError:  # it was whole before: there is no space for a copy
+            return await refuse(scope, send, StorageFull())
         set_script_prefix(get_script_prefix(scope))
         request, _ = self.create_request(scope, body)
         if request is None:

@@ -1,11 +1,12 @@
 """A request body is read here, whole, within a length and a time, before anything else sees the request."""
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Sequence
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-from blogsite.errors import BlogError, BodyTooSlow, LengthRequired, TooLarge
+from blogsite.errors import BlogError, BodyTooSlow, LengthRequired, StorageFull, TooLarge
 from blogsite.serving import App, Message, Receive, Scope, Send, headers_of, refuse
 
 BYTES_A_SECOND = 64 * 1024
@@ -50,6 +51,10 @@ class Limits:
                 return await refuse(scope, send, BodyTooSlow(), NOT_READ_TO_ITS_END)
             except BlogError as error:
                 return await refuse(scope, send, error, NOT_READ_TO_ITS_END)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                return await refuse(scope, send, StorageFull(), NOT_READ_TO_ITS_END)
             if is_whole:
                 body.seek(0)
                 await self.app(scope, _receive_from(body, receive), send)

@@ -7,7 +7,7 @@ from typing import IO
 
 from django.core.files.storage import Storage
 
-from blogsite.errors import BlogError, MethodNotAllowed, NotFound
+from blogsite.errors import BlogError, MethodNotAllowed, NotFound, StorageUnavailable
 from blogsite.serving import START, App, Headers, Receive, Scope, Send, answer, headers_of, refuse
 
 PREFIX = "/media/"
@@ -56,7 +56,7 @@ class MediaFiles:
         if kind is None:
             return await refuse(scope, send, NotFound("There is no such file."))
         try:
-            file = await asyncio.to_thread(self._open, self.location(name))
+            file = await asyncio.to_thread(self._open, self.location(name), scope["method"])
         except BlogError as error:
             return await refuse(scope, send, error)
         if isinstance(file, str):
@@ -64,21 +64,23 @@ class MediaFiles:
             return await answer(send, 307, [(b"location", file.encode()), (b"cache-control", b"no-store")])
         with file:
             headers = [(b"content-type", CONTENT_TYPES[kind[1]]), (b"etag", b'"%s"' % name.encode()), *HEADERS]
-            await _send_file(scope, send, file, headers)
+            await _send_file(scope, receive, send, file, headers)
 
-    def _open(self, place: str) -> IO[bytes] | str:
-        """The file, or the address at which it is. Raises `NotFound`."""
+    def _open(self, place: str, method: str) -> IO[bytes] | str:
+        """The file, or the address at which it is. Raises `NotFound`, `StorageUnavailable`."""
         try:
             path = self.storage.path(place)
         except NotImplementedError:
-            return self.storage.url(place)
+            return str(self.storage.url(place, http_method=method))  # type: ignore[call-arg] # S3 signs the method, too
         try:
             return open(path, "rb")
-        except OSError:
+        except FileNotFoundError:
             raise NotFound("There is no such file.") from None
+        except OSError as error:
+            raise StorageUnavailable from error
 
 
-async def _send_file(scope: Scope, send: Send, file: IO[bytes], headers: Headers) -> None:
+async def _send_file(scope: Scope, receive: Receive, send: Send, file: IO[bytes], headers: Headers) -> None:
     asked = headers_of(scope)
     etag = dict(headers)[b"etag"]
     known = asked.get(b"if-none-match", b"")
@@ -89,7 +91,7 @@ async def _send_file(scope: Scope, send: Send, file: IO[bytes], headers: Headers
     is_get = scope["method"] == "GET"
     asks_part = is_get and asked.get(b"if-range", etag) == etag  # RFC 9110, 14.2: of GET alone
     wanted = RANGE.fullmatch(asked.get(b"range", b"").strip()) if asks_part else None
-    if wanted is not None and any(wanted.groups()):
+    if wanted is not None and _is_range(wanted[1], wanted[2]):
         first, last = _bounds(wanted[1], wanted[2], size)
         status = 206
         if first > last:
@@ -99,14 +101,29 @@ async def _send_file(scope: Scope, send: Send, file: IO[bytes], headers: Headers
     await send({"type": START, "status": status, "headers": [*headers, (b"content-length", b"%d" % length)]})
     file.seek(first)
     left = length if is_get else 0
-    while left:
-        piece = await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))
-        if not piece:
-            raise OSError("The file became shorter while it was read.")
-        left -= len(piece)
-        await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
-    if not is_get:
-        await send({"type": "http.response.body", "body": b""})
+    if not left:
+        return await send({"type": "http.response.body", "body": b""})
+    leaving = asyncio.create_task(_leaves(receive))  # or the file would be read to its end for nobody
+    try:
+        while left and not leaving.done():
+            piece = await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))
+            if not piece:
+                raise OSError("The file became shorter while it was read.")
+            left -= len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+    finally:
+        leaving.cancel()
+
+
+async def _leaves(receive: Receive) -> None:
+    """Wait until the client hangs up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _is_range(first: bytes, last: bytes) -> bool:
+    """Whether these can be the bounds of a range (RFC 9110, 14.1.1); what cannot is no range, and is ignored."""
+    return bool(first or last) and not (first and last and int(first) > int(last))
 
 
 def _bounds(first: bytes, last: bytes, size: int) -> tuple[int, int]:

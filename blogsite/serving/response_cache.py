@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import logging
 import re
 import time
 from collections.abc import Hashable
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from cachetools import LRUCache
+from django.db import DatabaseError
 
 from blogsite.serving import START, App, Headers, Message, Receive, Scope, Send, headers_of
 from blogsite.serving.database_version import VERSION, Clock
@@ -17,6 +19,8 @@ MAX_QUICK_BYTES = 64 * 1024
 MIN_GZIP_BYTES = 860  # below this a compressed answer fits no fewer packets
 FOREVER = float("inf")
 KEPT_IN_304 = {b"etag", b"cache-control", b"vary", b"x-cache"}  # RFC 9110, 15.4.5
+
+logger = logging.getLogger(__name__)
 
 Key = tuple[str, bytes, str, bytes]
 
@@ -141,7 +145,11 @@ class ResponseCache:
         """When an answer that was begun at `started` ends, by the clock alone. Asked once a version, and once past."""
         known, since, until = self.horizon
         if known != version or not since <= started < until:
-            moment = await self.clock.next_change(datetime.fromtimestamp(started, UTC))
+            try:
+                moment = await self.clock.next_change(datetime.fromtimestamp(started, UTC))
+            except DatabaseError as error:
+                logger.warning("An answer is not stored, since the database does not say for how long: %s", error)
+                return 0
             until = moment.timestamp() if moment else FOREVER
             if self.clock.version() != version:
                 return 0  # it is about another state of the database: the answer is served once, and not again

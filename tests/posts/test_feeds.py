@@ -470,8 +470,11 @@ class TestImages:
 
     @every_format
     def test_images_of_the_text_are_found_from_anywhere(self, client: Client, db: None, name: str) -> None:
-        make_post(content="![x](/media/x.png) ![y](https://example.org/media/y.png)")
+        text = '![x](/media/x.png) ![y](https://example.org/media/y.png) [z](/media/z.png) `<img src="/media/c.png">`'
+        make_post(content=text)
         response = client.get(f"/feeds/{name}")
         (entry,) = read(response.content, response["Content-Type"]).entries
         assert f'src="{settings.BLOG_URL}/media/x.png"' in entry.content
         assert 'src="https://example.org/media/y.png"' in entry.content
+        assert f'href="{settings.BLOG_URL}/media/z.png"' in entry.content
+        assert '"/media/c.png"' in entry.content  # is shown, and leads nowhere

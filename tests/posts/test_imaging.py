@@ -104,6 +104,24 @@ def test_a_png_of_any_kind_of_pixel_is_read(folder: Path, mode: str) -> None:
     assert made(folder).size == (330, 4)
 
 
+def test_sixteen_bits_of_grey_become_eight(folder: Path) -> None:
+    ramp = Image.new("I;16", (256, 1))
+    for x in range(256):
+        ramp.putpixel((x, 0), x * 257)
+    convert(folder, saved(ramp, "PNG"))
+    grey = made(folder).convert("L")
+    assert [grey.getpixel((x, 0)) for x in (0, 1, 128, 255)] == [0, 1, 128, 255]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the bound on files is set as Linux has it")
+def test_a_file_that_cannot_be_written_whole_is_no_success(folder: Path) -> None:
+    program = "import resource, sys; from pathlib import Path; from posts import imaging;"
+    program += "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); print(imaging.main(Path(sys.argv[1]))['code'])"
+    (folder / "upload").write_bytes(saved(Image.effect_noise((300, 300), 50), "PNG"))
+    done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "storage_full"
+
+
 def test_a_print_becomes_a_picture_for_screens(folder: Path) -> None:
     assert "code" not in convert(folder, saved(Image.new("CMYK", (20, 20), (0, 255, 255, 0)), "JPEG"))
     image = made(folder)

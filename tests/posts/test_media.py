@@ -3,9 +3,11 @@
 import errno
 import os
 import subprocess
-import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,15 @@ import pytest
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from blogsite.errors import Forbidden, Invalid, StorageFull, StorageUnavailable
-from posts import imaging
+from blogsite.errors import BlogError, Forbidden, Invalid, MediaInUse, StorageFull, StorageUnavailable
+from posts import imaging, services
 from posts import media as uploads
 from posts.models import Media
-from tests.factories import make_author, make_media, make_user
+from tests.factories import make_author, make_media, make_post, make_user
 from tests.images import image_bytes
 
 pytestmark = pytest.mark.django_db
@@ -116,6 +119,31 @@ def test_files_are_written_to_the_disk_before_the_row(monkeypatch: pytest.Monkey
     assert synced == [0] * 2 * len(media.file_names)
 
 
+def test_files_go_when_the_transaction_of_the_row_fails_after_all() -> None:
+    delete_all()
+    author = make_author()
+    with uploads.received(SimpleUploadedFile("x.png", PNG), actor=author) as received, transaction.atomic():
+        uploads.add_media(actor=author, upload=received)
+        transaction.set_rollback(True)
+    assert (stored(), Media.objects.count()) == (set(), 0)
+
+
+@pytest.mark.parametrize("where", ["write_bytes", "chunks"])
+def test_a_full_disk_is_no_fault_of_the_image(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if where == "chunks":
+
+        def full(*args: Any) -> Any:
+            raise OSError(errno.ENOSPC, "full")
+
+        monkeypatch.setattr(SimpleUploadedFile, "chunks", full)
+    else:
+        answer = b'{"code": "storage_full", "message": ""}'
+        done = subprocess.CompletedProcess([], 0, stdout=answer)
+        monkeypatch.setattr(subprocess, "run", lambda *args, **options: done)
+    with pytest.raises(StorageFull):
+        upload(make_author())
+
+
 @pytest.mark.parametrize("broken", ["slow", "killed"])
 def test_a_program_that_does_not_come_to_its_end_is_a_refusal(
     broken: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -182,16 +210,16 @@ class TestSweep:
         assert default_storage.listdir("cc")[1] == ["notes.txt"]
         default_storage.delete("cc/notes.txt")
 
-    def test_temporary_folders_that_a_crash_left_are_deleted(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-        for name in (f"{uploads.TEMPORARY}old", f"{uploads.TEMPORARY}new", "another"):
+    def test_temporary_files_that_a_crash_left_are_deleted(self, tmp_path: Path, settings: Any) -> None:
+        settings.FILE_UPLOAD_TEMP_DIR = tmp_path
+        for name in ("old", "new"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "upload").write_bytes(PNG)
-        os.utime(tmp_path / f"{uploads.TEMPORARY}old", (0, 0))
-        assert "and 1 temporary folders" in self.sweep()
-        assert {path.name for path in tmp_path.iterdir()} == {f"{uploads.TEMPORARY}new", "another"}
+        (tmp_path / "old.upload").write_bytes(PNG)
+        for name in ("old", "old.upload"):
+            os.utime(tmp_path / name, (0, 0))
+        assert "and 2 temporary ones" in self.sweep()
+        assert {path.name for path in tmp_path.iterdir()} == {"new"}
 
     def test_an_empty_storage_is_fine(self) -> None:
         delete_all()
@@ -204,3 +232,44 @@ def test_a_storage_that_was_never_written_to_is_empty(settings: Any, tmp_path: P
     backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
     assert list(uploads.orphans()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    """Threads that really run at once; on SQLite their writes queue."""
+
+    def test_a_cover_image_is_chosen_or_deleted_and_never_half_of_each(self) -> None:
+        author = make_author()
+        for _ in range(15):
+            media, post = make_media(author=author), make_post(author=author)
+            chosen, deleted = at_once(
+                partial(services.update_post, actor=author, post_id=post.pk, changes={"cover_image_id": media.pk}),
+                partial(uploads.delete_media, actor=author, media_id=media.pk),
+            )
+            post.refresh_from_db()
+            assert post.cover_image_id == (None if chosen else media.pk)
+            assert [type(chosen), type(deleted)] in ([Invalid, type(None)], [type(None), MediaInUse])
+
+    def test_equal_uploads_are_one_row(self) -> None:
+        delete_all()
+        author = make_author()
+        assert at_once(*[partial(upload, author)] * 4) == [None] * 4
+        assert stored() == set(Media.objects.get().file_names)
+
+
+def at_once(*calls: Callable[[], object]) -> list[BlogError | None]:
+    """Run the calls in threads that start together, and return what each of them raised."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], object]) -> BlogError | None:
+        start.wait()
+        try:
+            call()
+        except BlogError as error:
+            return error
+        finally:
+            connection.close()
+        return None
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))

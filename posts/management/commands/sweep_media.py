@@ -12,7 +12,7 @@ from posts import media
 class Command(BaseCommand):
     help = (
         "Delete what uploads left behind that did not come to their end: stored files that no row names, and temporary "
-        "folders, older than an hour. Example: manage.py sweep_media --dry-run"
+        "ones, older than an hour. Example: manage.py sweep_media --dry-run"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -20,14 +20,17 @@ class Command(BaseCommand):
 
     def handle(self, *, dry_run: bool, **options: Any) -> None:
         files = list(tqdm(media.orphans(), unit="file", disable=None))
-        folders = list(media.left_folders())
+        left = list(media.left_behind())
         if dry_run:
-            for place in [*files, *folders]:
+            for place in [*files, *left]:
                 self.stdout.write(str(place))
-            self.stdout.write(f"{len(files)} files have no row, {len(folders)} temporary folders were left behind.")
+            self.stdout.write(f"{len(files)} files have no row, {len(left)} temporary ones were left behind.")
             self.stdout.write("Without --dry-run they are deleted.")
             return
         media.delete_files(files)
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
-        self.stdout.write(f"Deleted {len(files)} files that had no row, and {len(folders)} temporary folders.")
+        for path in left:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        self.stdout.write(f"Deleted {len(files)} files that had no row, and {len(left)} temporary ones.")

@@ -20,8 +20,8 @@ ETAG = f'"{NAME}"'
 class Elsewhere(Storage):
     """A storage without a path, like S3's."""
 
-    def url(self, name: str | None) -> str:
-        return f"https://bucket.example.org/{name}?signed"
+    def url(self, name: str | None, http_method: str = "") -> str:
+        return f"https://bucket.example.org/{name}?signed={http_method}"
 
 
 @pytest.fixture
@@ -77,13 +77,15 @@ def test_a_range_is_sent(layer: MediaFiles, wanted: str, first: int, last: int) 
     assert answer.headers["content-length"] == str(last - first + 1)
 
 
-@pytest.mark.parametrize("wanted", ["bytes=1024-", "bytes=-0", "bytes=9-5", "bytes=2000-3000"])
+@pytest.mark.parametrize("wanted", ["bytes=1024-", "bytes=-0", "bytes=2000-3000"])
 def test_a_range_that_is_not_there_is_416(layer: MediaFiles, wanted: str) -> None:
     answer = get(layer, Range=wanted)
     assert (answer.status, answer.headers["content-range"]) == (416, "bytes */1024")
 
 
-@pytest.mark.parametrize("wanted", ["bytes=-", "bytes=0-1,5-6", "lines=1-2", "bytes=a-b", "bytes=0x1-", "bytes=1-²"])
+@pytest.mark.parametrize(
+    "wanted", ["bytes=-", "bytes=9-5", "bytes=0-1,5-6", "lines=1-2", "bytes=a-b", "bytes=0x1-", "bytes=1-²"]
+)
 def test_a_range_that_is_not_understood_is_ignored(layer: MediaFiles, wanted: str) -> None:
     assert get(layer, Range=wanted).status == 200
 
@@ -130,25 +132,27 @@ def test_what_is_stored_elsewhere_is_found_there_and_the_way_is_not_kept() -> No
     layer = MediaFiles(echo, storage=Elsewhere(), location="at/{}".format)
     answer = get(layer)
     assert (answer.status, answer.headers["cache-control"]) == (307, "no-store")
-    assert answer.headers["location"] == f"https://bucket.example.org/at/{NAME}?signed"
+    assert answer.headers["location"] == f"https://bucket.example.org/at/{NAME}?signed=GET"
     assert get(layer, "x").status == 404
 
 
-def test_a_long_file_is_read_as_the_client_takes_it(layer: MediaFiles, tmp_path: Path) -> None:
+def test_a_long_file_is_read_in_pieces_and_for_nobody_who_has_left(layer: MediaFiles, tmp_path: Path) -> None:
     (tmp_path / "at" / NAME).write_bytes(bytes(10 * CHUNK_BYTES))
     pieces: list[int] = []
 
-    async def send(message: Message) -> None:
-        pieces.append(len(message.get("body", b"")))
-        if len(pieces) == 3:
-            raise ConnectionError("the client is gone")
-
-    async def receive() -> Any:
-        return {"type": "http.disconnect"}
-
     async def scenario() -> None:
+        gone = asyncio.Event()
+
+        async def send(message: Message) -> None:
+            pieces.append(len(message.get("body", b"")))
+            if len(pieces) == 3:
+                gone.set()
+
+        async def receive() -> Any:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
         await layer(scope_of("GET", f"/media/{NAME}"), receive, send)
 
-    with pytest.raises(ConnectionError):
-        asyncio.run(scenario())
-    assert pieces == [0, CHUNK_BYTES, CHUNK_BYTES]
+    asyncio.run(scenario())
+    assert 3 <= len(pieces) < 6

@@ -109,7 +109,7 @@ def test_what_is_refused_leaves_nothing(authors_api: Api, stored: Path, content:
 
 
 def test_a_form_has_the_parts_that_are_known(authors_api: Api, client: Any) -> None:
-    assert_problem(authors_api.post("/media", {}), 422, "validation_error", "#/file")
+    assert_problem(authors_api.post("/media", {}), 415, "unsupported_media_type")
     assert_problem(authors_api.upload(PNG, alt_text="x" * 501), 422, "validation_error", "#/alt_text")
     assert_problem(authors_api.upload(PNG, alt_text="a\x00b"), 422, "validation_error", "#/alt_text")
     assert_problem(authors_api.upload(PNG, title="x"), 422, "validation_error", "#/title")
