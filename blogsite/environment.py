@@ -79,7 +79,7 @@ class Environment(BaseSettings):
 
     blog_data_dir: Path = Field(
         default=Path(__file__).parent.parent / "data",
-        description="Folder of `blog.sqlite3` and the generated secrets; back this up and nothing else.",
+        description="Folder of `blog.sqlite3`, `media` and the generated secrets; back this up and nothing else.",
     )
     database_url: Annotated[str, Field(pattern=r"^(postgres|postgresql|sqlite)://")] | None = Field(
         default=None,

@@ -49,7 +49,6 @@ from posts.models import Media, Post
 
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024
 SECONDS_TO_CONVERT = 60
-FULL = (errno.ENOSPC, errno.EDQUOT)
 NAMED = 5
 FILE_NAME = re.compile(r"[0-9a-f]{32}(-\d{1,5})?\.(jpg|png|webp|gif)")
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
@@ -95,12 +94,14 @@ def received(file: UploadedFile[Any], *, actor: User) -> Iterator[Upload]:
     with TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as name:
         folder = Path(name)
         digest = hashlib.sha256()
-        with _noticing_a_full_disk(), (folder / "upload").open("wb") as copy:
+        with _storing(), (folder / "upload").open("wb") as copy:
             for chunk in file.chunks():
                 digest.update(chunk)
                 copy.write(chunk)
         stored = Media.objects.filter(author=actor, sha256=digest.hexdigest()).first()
-        if stored and all(default_storage.exists(location(name)) for name in stored.file_names):
+        with _storing():
+            is_there = stored and all(default_storage.exists(location(name)) for name in stored.file_names)
+        if stored and is_there:
             yield Upload(stored, is_new=False)
             return
         made = _converted(folder)
@@ -118,7 +119,8 @@ def received(file: UploadedFile[Any], *, actor: User) -> Iterator[Upload]:
             media.stored_bytes = sum(source.stat().st_size for source in sources.values())
             _require_space(actor, media.stored_bytes)
         try:
-            _store(sources)
+            with _storing():
+                _store(sources)
             yield Upload(media, is_new=stored is None)
         finally:
             # Not by the key that the row got: its transaction may have failed since.
@@ -212,16 +214,6 @@ def location(name: str) -> str:
     return f"{name[:2]}/{name}"
 
 
-@contextmanager
-def _noticing_a_full_disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in FULL:
-            raise StorageFull from error
-        raise
-
-
 def _converted(folder: Path) -> dict[str, Any]:
     """Let a process of its own write the image anew. Raises `UnsupportedMedia` and `Invalid`."""
     program = [sys.executable, "-I", imaging.__file__, str(folder)]
@@ -243,15 +235,21 @@ def _converted(folder: Path) -> dict[str, Any]:
 
 def _store(sources: dict[str, Path]) -> None:
     """Store the files so that they survive a power cut, as the row does that names them."""
+    for name, source in sources.items():
+        with source.open("rb") as file:
+            stored = default_storage.save(location(name), File(file))
+        with suppress(NotImplementedError):  # a storage that is no file system
+            _sync(default_storage.path(stored))
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    """Turn what fails in here, of a disk or a storage, into `StorageFull` or `StorageUnavailable`."""
     try:
-        for name, source in sources.items():
-            with source.open("rb") as file:
-                stored = default_storage.save(location(name), File(file))
-            with suppress(NotImplementedError):  # a storage that is no file system
-                _sync(default_storage.path(stored))
+        yield
     except Exception as error:  # of which kind is the storage's own: a disk's OSError, a client's of S3
         logger.exception("A file could not be stored.")
-        is_full = isinstance(error, OSError) and error.errno in FULL
+        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise (StorageFull() if is_full else StorageUnavailable()) from error
 
 
