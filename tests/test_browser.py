@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, sync_playwright
 
+from tests.images import image_bytes
 from tests.server import Server, manage, serving
 
 CHROMIUM = shutil.which("chromium")
@@ -63,7 +64,7 @@ def save(page: Page) -> None:
 def test_an_author_writes_and_publishes_a_post(page: Page) -> None:
     log_in(page, "author")
     page.goto("/admin/posts/post/")
-    page.click("text=Add post")
+    page.click('.object-tools a:has-text("Add post")')
     page.fill("#id_title", "Written by hand")
     page.fill("#id_content", "In a *browser*.")
     page.fill("#id_tags", "Hands, browsers , hands")
@@ -127,3 +128,24 @@ def test_the_documentation_works_with_nothing_from_elsewhere(page: Page, tmp_pat
     page.click("text=Try it out")
     page.click("text=Execute")
     page.wait_for_selector(".live-responses-table .response-col_status:has-text('200')")
+
+
+def test_an_image_is_uploaded_and_picked_as_a_cover(page: Page, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(image_bytes("JPEG", (640, 480)))
+    log_in(page, "author")
+    page.goto("/admin/posts/media/add/")
+    page.set_input_files("#id_file", photo)
+    page.fill("#id_alt_text", "A red field")
+    save(page)
+    shown = page.locator(".field-image img")
+    assert shown.get_attribute("alt") == "A red field"
+    assert shown.evaluate("image => image.naturalWidth") == 320
+    page.goto("/admin/posts/post/add/")
+    page.fill("#id_title", "With a cover")
+    with page.expect_popup() as popup:
+        page.click("#lookup_id_cover_image")
+    popup.value.click("text=A red field")
+    page.wait_for_function("document.querySelector('#id_cover_image').value != ''")
+    save(page)
+    assert page.locator(".field-cover img").evaluate("image => image.naturalWidth") == 320

@@ -48,9 +48,9 @@ def test_a_blog_with_users_gets_no_sample_data(tmp_path: Path) -> None:
 
 def test_the_secrets_are_made_once_for_their_owner(tmp_path: Path) -> None:
     assert manage(tmp_path, "check").returncode == 0
-    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    before = {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()}
     assert manage(tmp_path, "check").returncode == 0
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+    assert {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()} == before
     assert before.keys() == {"secret_key", "token_key"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
 
