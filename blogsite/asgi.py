@@ -18,11 +18,11 @@ from blogsite.serving.database_version import DatabaseVersion, database_clock  #
 from blogsite.serving.edge import Edge  # noqa: E402
 from blogsite.serving.lifespan import Lifespan  # noqa: E402
 from blogsite.serving.limits import Limits  # noqa: E402
-from blogsite.serving.media_files import PREFIX, MediaFiles  # noqa: E402
+from blogsite.serving.media_files import MediaFiles  # noqa: E402
 from blogsite.serving.response_cache import ResponseCache  # noqa: E402
 from blogsite.serving.static_files import static_files  # noqa: E402
-from posts.media import location  # noqa: E402
-from posts.models import NEXT_PUBLICATION  # noqa: E402
+from posts import media  # noqa: E402
+from posts.models import MEDIA_URL, NEXT_PUBLICATION  # noqa: E402
 
 api = APIHandler()
 pages = static_files(django)
@@ -33,7 +33,7 @@ FILES = ("/feeds/", "/sitemap")
 
 def is_page(path: str) -> bool:
     """Whether Django's own handler answers, with all middleware: the admin site, the API's documentation, redirects."""
-    return not path.startswith(("/api/", *FILES, PREFIX, settings.STATIC_URL)) or path == "/api/v1/docs"
+    return not path.startswith(("/api/", *FILES, MEDIA_URL, settings.STATIC_URL)) or path == "/api/v1/docs"
 
 
 async def handlers(scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +67,7 @@ if settings.RESPONSE_CACHE_BYTES:
     application = ResponseCache(application, clock=clock, max_bytes=settings.RESPONSE_CACHE_BYTES)
 application = impersonal(application)
 application = DatabaseVersion(application, clock=clock, paths=("/api/", *FILES))
-application = MediaFiles(application, storage=default_storage, location=location)
+application = MediaFiles(application, prefix=MEDIA_URL, storage=default_storage, find=media.find)
 application = Limits(application, routes=settings.BODY_LIMITS, timeout=settings.BODY_TIMEOUT)
 application = Edge(
     application,

@@ -61,7 +61,7 @@ class Late(Expression):
 
     def bind(self, values: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:
         """The value as `connection` takes it; `values` are those of the `Given`, in their order."""
-        raise NotImplementedError
+        raise NotImplementedError  # abstract: `Place` and `CurrentMoment` say how
 
 
 class Place(Late):

@@ -230,7 +230,7 @@ async def get_revision(request: UserRequest, post_id: Path[Id], version: Path[Id
     summary="Revert to a revision",
 )
 async def revert_post(request: UserRequest, post_id: Path[Id], version: Path[Id]) -> PostOut:
-    """Texts, tags and slug become what they were, as a new version. Whether the post is public stays as it is."""
+    """Texts, tags, slug and cover image become what they were, as a new version. What is public stays so."""
     return await _changed(request, services.revert_post, post_id=post_id, version=version)
 
 

@@ -50,8 +50,9 @@ from posts.models import Media, Post
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024
 SECONDS_TO_CONVERT = 60
 NAMED = 5
-FILE_NAME = re.compile(r"[0-9a-f]{32}(-\d{1,5})?\.(jpg|png|webp|gif)")
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
+CONTENT_TYPES = {extension: content_type for content_type, extension in EXTENSIONS.items()}
+FILE_NAME = re.compile(rf"[0-9a-f]{{32}}(?:-\d{{1,5}})?\.({'|'.join(CONTENT_TYPES)})")
 SWEPT_AFTER = timedelta(hours=1)
 """How old a file without a row must be: the row of a younger one may be on its way."""
 
@@ -198,6 +199,12 @@ def left_behind() -> Iterator[Path]:
         with suppress(OSError):
             if timezone.now().timestamp() - path.stat().st_mtime > SWEPT_AFTER.total_seconds():
                 yield path
+
+
+def find(name: str) -> tuple[str, str] | None:
+    """Where in the storage a file of this name would be, and its type; None for what cannot be a name."""
+    kind = FILE_NAME.fullmatch(name)
+    return (location(name), CONTENT_TYPES[kind[1]]) if kind else None
 
 
 def delete_files(places: Iterable[str]) -> None:

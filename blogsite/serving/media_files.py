@@ -10,15 +10,7 @@ from django.core.files.storage import Storage
 from blogsite.errors import BlogError, MethodNotAllowed, NotFound, StorageUnavailable
 from blogsite.serving import START, App, Headers, Receive, Scope, Send, answer, headers_of, refuse
 
-PREFIX = "/media/"
 CHUNK_BYTES = 256 * 1024
-CONTENT_TYPES = {
-    "jpg": b"image/jpeg",
-    "png": b"image/png",
-    "gif": b"image/gif",
-    "webp": b"image/webp",
-}
-NAME = re.compile(rf"[0-9a-f]{{32}}(?:-\d{{1,5}})?\.({'|'.join(CONTENT_TYPES)})")
 RANGE = re.compile(rb"bytes=(\d{0,18})-(\d{0,18})")
 ALLOW = (b"allow", b"GET, HEAD, OPTIONS")
 HEADERS: Headers = [
@@ -32,45 +24,50 @@ HEADERS: Headers = [
 
 
 class MediaFiles:
-    """Answers GET and HEAD below `PREFIX` with a file of `storage`, and leaves all else to `app`.
+    """Answers GET and HEAD below `prefix` with a file of `storage`, and leaves all else to `app`.
 
+    `find` takes the rest of the path, and returns where in the storage the file is and its type, or None.
     Honours `If-None-Match`, `Range` for one range, and `If-Range` (RFC 9110, 13 and 14). A file is read in pieces, in
     a thread, as quickly as the client takes them: the memory it costs does not depend on its size. A storage without
     files of its own, such as S3, is asked for an address, and the client is sent there.
     """
 
-    def __init__(self, app: App, *, storage: Storage, location: Callable[[str], str]) -> None:
+    def __init__(
+        self, app: App, *, prefix: str, storage: Storage, find: Callable[[str], tuple[str, str] | None]
+    ) -> None:
         self.app = app
+        self.prefix = prefix
         self.storage = storage
-        self.location = location
+        self.find = find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not scope["path"].startswith(PREFIX):
+        if not scope["path"].startswith(self.prefix):
             return await self.app(scope, receive, send)
-        name = scope["path"].removeprefix(PREFIX)
-        kind = NAME.fullmatch(name)
+        name = scope["path"].removeprefix(self.prefix)
         if scope["method"] == "OPTIONS":
             return await answer(send, 204, [ALLOW])
         if scope["method"] not in ("GET", "HEAD"):
             return await refuse(scope, send, MethodNotAllowed(), ALLOW)
-        if kind is None:
+        found = self.find(name)
+        if found is None:
             return await refuse(scope, send, NotFound("There is no such file."))
         try:
-            file = await asyncio.to_thread(self._open, self.location(name), scope["method"])
+            place, content_type = found
+            file = await asyncio.to_thread(self._open, place, scope["method"])
         except BlogError as error:
             return await refuse(scope, send, error)
         if isinstance(file, str):
             # The address holds for an hour: nobody keeps the way to it.
             return await answer(send, 307, [(b"location", file.encode()), (b"cache-control", b"no-store")])
         with file:
-            headers = [(b"content-type", CONTENT_TYPES[kind[1]]), (b"etag", b'"%s"' % name.encode()), *HEADERS]
+            headers = [(b"content-type", content_type.encode()), (b"etag", b'"%s"' % name.encode()), *HEADERS]
             await _send_file(scope, receive, send, file, headers)
 
     def _open(self, place: str, method: str) -> IO[bytes] | str:
         """The file, or the address at which it is. Raises `NotFound`, `StorageUnavailable`."""
         try:
             path = self.storage.path(place)
-        except NotImplementedError:
+        except NotImplementedError:  # by which a storage says that its files have no paths
             return str(self.storage.url(place, http_method=method))  # type: ignore[call-arg] # S3 signs the method, too
         try:
             return open(path, "rb")

@@ -10,8 +10,10 @@ from django.core.files.storage import FileSystemStorage, Storage
 
 from blogsite.serving import Message
 from blogsite.serving.media_files import CHUNK_BYTES, MediaFiles
+from posts.media import find
 from tests.blogsite.serving.asgi import Answer, ask, echo, scope_of
 
+FOLDER = "01"
 NAME = "0123456789abcdef0123456789abcdef.png"
 CONTENT = bytes(range(256)) * 4
 ETAG = f'"{NAME}"'
@@ -26,9 +28,9 @@ class Elsewhere(Storage):
 
 @pytest.fixture
 def layer(tmp_path: Path) -> MediaFiles:
-    (tmp_path / "at").mkdir()
-    (tmp_path / "at" / NAME).write_bytes(CONTENT)
-    return MediaFiles(echo, storage=FileSystemStorage(tmp_path), location="at/{}".format)
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / NAME).write_bytes(CONTENT)
+    return MediaFiles(echo, prefix="/media/", storage=FileSystemStorage(tmp_path), find=find)
 
 
 def get(layer: MediaFiles, name: str = NAME, method: str = "GET", **headers: str) -> Answer:
@@ -108,8 +110,8 @@ def test_a_range_of_another_version_is_ignored(layer: MediaFiles) -> None:
         "0" * 32,
         "f" * 32 + ".png",
         "f" * 32 + ".svg",
-        "../at/" + NAME,
-        "at/" + NAME,
+        f"../{FOLDER}/{NAME}",
+        f"{FOLDER}/{NAME}",
         NAME + "/",
         NAME + "\n",
         "f" * 33 + ".png",
@@ -129,15 +131,15 @@ def test_other_methods_are_refused_and_other_paths_passed_on(layer: MediaFiles) 
 
 
 def test_what_is_stored_elsewhere_is_found_there_and_the_way_is_not_kept() -> None:
-    layer = MediaFiles(echo, storage=Elsewhere(), location="at/{}".format)
+    layer = MediaFiles(echo, prefix="/media/", storage=Elsewhere(), find=find)
     answer = get(layer)
     assert (answer.status, answer.headers["cache-control"]) == (307, "no-store")
-    assert answer.headers["location"] == f"https://bucket.example.org/at/{NAME}?signed=GET"
+    assert answer.headers["location"] == f"https://bucket.example.org/{FOLDER}/{NAME}?signed=GET"
     assert get(layer, "x").status == 404
 
 
 def test_a_long_file_is_read_in_pieces_and_for_nobody_who_has_left(layer: MediaFiles, tmp_path: Path) -> None:
-    (tmp_path / "at" / NAME).write_bytes(bytes(10 * CHUNK_BYTES))
+    (tmp_path / FOLDER / NAME).write_bytes(bytes(10 * CHUNK_BYTES))
     pieces: list[int] = []
 
     async def scenario() -> None:
