@@ -17,8 +17,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_POST
 
-from accounts import events, services, sessions
-from accounts.limits import Failures, address_of
+from accounts import security_log, services
+from accounts.credentials import sessions
+from accounts.login_throttle import FailureThrottle, address_of
 from accounts.models import User
 from blogsite.admin import ServiceAdmin
 from blogsite.errors import TooManyRequests, WrongCredentials
@@ -32,12 +33,12 @@ class LoginForm(AdminAuthenticationForm):
     def clean(self) -> dict[str, Any]:
         request = cast(HttpRequest, self.request)
         try:
-            with Failures("login", request, self.cleaned_data.get("username", "")):
+            with FailureThrottle("login", request, self.cleaned_data.get("username", "")):
                 return self._authenticated()
         except TooManyRequests as error:
             raise ValidationError(error.detail) from None
         except WrongCredentials as error:
-            events.record("login_failed", address=address_of(request), site="admin")
+            security_log.record("login_failed", address=address_of(request), site="admin")
             raise cast(ValidationError, error.__cause__) from None
 
     def _authenticated(self) -> dict[str, Any]:
@@ -49,7 +50,7 @@ class LoginForm(AdminAuthenticationForm):
 
     def confirm_login_allowed(self, user: Any) -> None:
         super().confirm_login_allowed(user)
-        events.record("login", user_id=user.pk, address=address_of(cast(HttpRequest, self.request)), site="admin")
+        security_log.record("login", user_id=user.pk, address=address_of(cast(HttpRequest, self.request)), site="admin")
 
 
 admin.site.login_form = LoginForm

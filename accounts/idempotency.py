@@ -15,11 +15,11 @@ from asgiref.sync import sync_to_async
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from accounts.auth import UserRequest
+from accounts.authentication import UserRequest
 from accounts.models import IdempotentRequest, User
-from blogsite import contract
 from blogsite.errors import FieldError, IdempotencyKeyReused, Invalid
-from blogsite.schemas import Output
+from blogsite.http import ninja_api
+from blogsite.http.schemas import Output
 
 Out = TypeVar("Out", bound=Output)
 
@@ -44,7 +44,7 @@ def do_once(request: UserRequest, act: Callable[[], Any], output: type[Out], *, 
     fingerprint = hashlib.sha256(b"\n".join(part if isinstance(part, bytes) else part.encode() for part in parts))
 
     def answer() -> str:
-        return contract.render(output.of(act())).decode()
+        return ninja_api.render(output.of(act())).decode()
 
     return output.trusted(orjson.loads(_once(request.auth, key, fingerprint.hexdigest(), answer)))
 

@@ -10,8 +10,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from blogsite.loading import QuicklyLoaded
-from blogsite.prepared import Place, literal
+from blogsite.db.compiled_queries import Placeholder, as_expression
+from blogsite.db.loading import FastLoadingModel
 
 USERNAME_PATTERN = r"^[A-Za-z0-9._-]{3,30}\Z"
 
@@ -36,9 +36,9 @@ class UserQuerySet(models.QuerySet["User"]):
     def admins(self) -> Self:
         return self.filter(role=Role.ADMIN)
 
-    def named(self, username: str | Place) -> Self:
+    def named(self, username: str | Placeholder) -> Self:
         """The user of this name, in any case of letters."""
-        return self.filter(username__lower=Lower(literal(username)))
+        return self.filter(username__lower=Lower(as_expression(username)))
 
     def with_login(self, login: str) -> Self:
         """The user whose name or e-mail address this is, in any case of letters. No name has an `@`."""
@@ -80,7 +80,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
 
-class User(QuicklyLoaded, AbstractBaseUser):
+class User(FastLoadingModel, AbstractBaseUser):
     """A person with an account. Names and e-mail addresses are each unique, whatever the case of their letters."""
 
     username = models.CharField(
@@ -199,7 +199,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         return self.only("user", "created_at", "last_used_at", "expires_at", "user_agent", "address")
 
 
-class Session(QuicklyLoaded):
+class Session(FastLoadingModel):
     """A login that lasts: a family of refresh tokens, of which the newest is good. Without its row it is over.
 
     A token is the family's name and a secret. Only hashes are stored: of the newest, and of the one before.
@@ -241,7 +241,7 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
         return self.defer("token_hash")
 
 
-class ApiToken(QuicklyLoaded):
+class ApiToken(FastLoadingModel):
     """A key that a user made for a site build or a script. Only its hash is stored."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")

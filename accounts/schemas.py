@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from accounts.models import Role, Scope
-from blogsite.schemas import ABSENT, Flag, Id, Input, Moment, Output, PageQuery, Storable
+from blogsite.http.schemas import UNSET, Flag, Id, Input, Moment, Output, PageQuery, Storable
 
 
 def _email(value: str) -> str:
@@ -145,24 +145,24 @@ class UserCreate(Registration):
 class ProfileUpdate(Input):
     """What users change of their own account, and admins of anybody's; what is absent stays."""
 
-    full_name: FullName = ABSENT
-    bio: Bio = ABSENT
+    full_name: FullName = UNSET
+    bio: Bio = UNSET
 
 
 class OwnAccountUpdate(ProfileUpdate):
     """What users change of their own account. Another e-mail address needs the password."""
 
-    email: Email = ABSENT
-    current_password: Password = ABSENT
+    email: Email = UNSET
+    current_password: Password = UNSET
 
 
 class UserUpdate(ProfileUpdate):
     """What an admin changes of an account; what is absent stays."""
 
-    username: Username = ABSENT
-    email: Email = ABSENT
-    role: Role = ABSENT
-    is_active: Flag = ABSENT
+    username: Username = UNSET
+    email: Email = UNSET
+    role: Role = UNSET
+    is_active: Flag = UNSET
 
 
 class UserFilters(PageQuery):

@@ -11,10 +11,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils.http import urlsafe_base64_decode
 
-from accounts import events, mails, passwords, sessions
+from accounts import mails, security_log
+from accounts.credentials import passwords, sessions
+from accounts.credentials.sessions import TokenPair
 from accounts.models import Role, User
-from accounts.sessions import TokenPair
-from blogsite.constraints import explained
+from blogsite.db.constraints import translate_integrity_errors
 from blogsite.errors import (
     BadResetLink,
     BlogError,
@@ -61,7 +62,7 @@ async def prepare_user(*, password: str, **fields: Any) -> Callable[[], User]:
 
     def create() -> User:
         user = create_user(password_hash=password_hash, **fields)
-        events.record("user_created", user_id=user.pk, role=user.role)
+        security_log.record("user_created", user_id=user.pk, role=user.role)
         return user
 
     return create
@@ -70,7 +71,7 @@ async def prepare_user(*, password: str, **fields: Any) -> Callable[[], User]:
 def create_user(*, password_hash: str, **fields: Any) -> User:
     """Store a new user. Raises `UsernameTaken`, `EmailTaken`."""
     user = User(password=password_hash, **fields)
-    with explained(_CONFLICTS):
+    with translate_integrity_errors(_CONFLICTS):
         user.save(force_insert=True)
     return user
 
@@ -84,7 +85,7 @@ async def login(*, username: str, password: str, user_agent: str = "", address: 
     user = await User.objects.with_login(username).afirst()
     match = await passwords.match(password, user.password if user else None)
     if user is None or not match.right or not user.is_active:
-        events.record("login_failed", user_id=user.pk if user else None, address=address)
+        security_log.record("login_failed", user_id=user.pk if user else None, address=address)
         raise WrongCredentials
     return await sync_to_async(_log_in)(user, match.better_hash, user_agent=user_agent, address=address)
 
@@ -161,7 +162,7 @@ def update_user(*, user_id: int, changes: dict[str, Any], actor: User | None = N
     for name, value in changes.items():
         setattr(user, name, value)
     if changes:
-        with explained(_CONFLICTS):
+        with translate_integrity_errors(_CONFLICTS):
             user.save(update_fields=list(changes))
     _note_rights(user, *before, actor=actor)
     return user
@@ -170,12 +171,13 @@ def update_user(*, user_id: int, changes: dict[str, Any], actor: User | None = N
 def _note_rights(user: User, old_role: str, was_active: bool, *, actor: User | None) -> None:
     """Write down who changed what a user may do, and let it count."""
     noted = []
+    by = actor.pk if actor else None
     if user.role != old_role:
         noted.append(f"Changed the role from {old_role} to {user.role}.")
-        events.record("role_changed", user_id=user.pk, old=old_role, new=user.role, by=actor.pk if actor else None)
+        security_log.record("role_changed", user_id=user.pk, old=old_role, new=user.role, by=by)
     if user.is_active != was_active:
         noted.append("Activated." if user.is_active else "Deactivated.")
-        events.record("activity_changed", user_id=user.pk, active=user.is_active, by=actor.pk if actor else None)
+        security_log.record("activity_changed", user_id=user.pk, active=user.is_active, by=by)
     if not user.is_active:
         sessions.end(user.pk)
     if actor is not None:
@@ -212,7 +214,7 @@ def delete_user(*, user_id: int, reassign_to: int | None = None) -> None:
     elif user.posts.exists():
         raise UserHasPosts("Delete the posts first, or name who takes them with reassign_to.")
     user.delete()
-    events.record("user_deleted", user_id=user_id)
+    security_log.record("user_deleted", user_id=user_id)
 
 
 async def _confirmed(user: User, password: str) -> str:
@@ -228,7 +230,7 @@ def _set_password(user: User, old_hash: str, new_hash: str, *, but: int | None =
     """Replace the hash and end the sessions, unless somebody was quicker. Returns whether it was done."""
     if not User.objects.filter(pk=user.pk, password=old_hash).update(password=new_hash):
         return False
-    events.record("password_changed", user_id=user.pk)
+    security_log.record("password_changed", user_id=user.pk)
     sessions.end(user.pk, but=but)
     return True
 

@@ -1,8 +1,8 @@
-"""Assembles the API, version 1: what clients may rely on is in `blogsite.contract` and in each router."""
+"""Assembles the API, version 1: what clients may rely on is in `blogsite.http.ninja_api` and in each router."""
 
-from accounts import api as accounts
-from blogsite.contract import BlogAPI
-from posts import api as posts
+from accounts.api import auth as accounts
+from blogsite.http.ninja_api import BlogAPI
+from posts.api import posts
 
 api = BlogAPI(
     title="Blogsite",

@@ -11,17 +11,18 @@ django = get_asgi_application()
 from django.conf import settings  # noqa: E402
 from django.core.files.storage import default_storage  # noqa: E402
 
-from blogsite.serving import App, Receive, Scope, Send  # noqa: E402
+from blogsite.db.change_detector import change_detector  # noqa: E402
 from blogsite.serving.api_handler import APIHandler  # noqa: E402
+from blogsite.serving.asgi import App, Receive, Scope, Send  # noqa: E402
+from blogsite.serving.content_version import ContentVersion  # noqa: E402
 from blogsite.serving.database_threads import DatabaseThreads  # noqa: E402
-from blogsite.serving.database_version import DatabaseVersion, database_clock  # noqa: E402
 from blogsite.serving.edge import Edge  # noqa: E402
 from blogsite.serving.lifespan import Lifespan  # noqa: E402
-from blogsite.serving.limits import Limits  # noqa: E402
 from blogsite.serving.media_files import MediaFiles  # noqa: E402
+from blogsite.serving.request_limits import RequestLimits  # noqa: E402
 from blogsite.serving.response_cache import ResponseCache  # noqa: E402
 from blogsite.serving.static_files import static_files  # noqa: E402
-from posts import media  # noqa: E402
+from posts.media import services as media  # noqa: E402
 from posts.models import MEDIA_URL, NEXT_PUBLICATION  # noqa: E402
 
 api = APIHandler()
@@ -62,13 +63,13 @@ threads = DatabaseThreads(
     waiting_paths=[("/api/v1/auth/", "/admin/login/"), ("/api/v1/media", "/admin/posts/media/")],
 )
 application: App = threads
-clock = database_clock(next_change=NEXT_PUBLICATION)
+detector = change_detector(next_change=NEXT_PUBLICATION)
 if settings.RESPONSE_CACHE_BYTES:
-    application = ResponseCache(application, clock=clock, max_bytes=settings.RESPONSE_CACHE_BYTES)
+    application = ResponseCache(application, detector=detector, max_bytes=settings.RESPONSE_CACHE_BYTES)
 application = impersonal(application)
-application = DatabaseVersion(application, clock=clock, paths=("/api/", *FILES))
+application = ContentVersion(application, detector=detector, paths=("/api/", *FILES))
 application = MediaFiles(application, prefix=MEDIA_URL, storage=default_storage, find=media.find)
-application = Limits(application, routes=settings.BODY_LIMITS, timeout=settings.BODY_TIMEOUT)
+application = RequestLimits(application, routes=settings.BODY_LIMITS, timeout=settings.BODY_TIMEOUT)
 application = Edge(
     application,
     allowed_hosts=settings.ALLOWED_HOSTS,
@@ -76,4 +77,4 @@ application = Edge(
     hsts_seconds=settings.SECURE_HSTS_SECONDS,
     is_page=is_page,
 )
-application = Lifespan(application, [threads.lifetime, clock.lifetime])
+application = Lifespan(application, [threads.lifespan, detector.lifespan])

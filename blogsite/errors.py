@@ -33,7 +33,7 @@
         ├── StorageUnavailable
         └── Overloaded
 
-Each class carries its status, its stable code and its title; `blogsite.problems` alone turns them into answers.
+Each class carries its status, its stable code and its title; `blogsite.http.problems` alone turns them into answers.
 """
 
 from collections.abc import Sequence

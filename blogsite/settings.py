@@ -117,7 +117,8 @@ SESSION_IDLE = timedelta(days=7)
 SESSION_LIFETIME = timedelta(days=30)
 PASSWORD_RESET_TIMEOUT = 3600
 PASSWORD_RESET_URL = env.blog_password_reset_url or f"{BLOG_URL}/password-reset?uid={{uid}}&token={{token}}"
-# Failures of a kind that an address has before it must wait (`accounts.limits`), counted in Redis or in each worker.
+# Failed attempts that an address has before it must wait (`accounts.login_throttle`).
+# They are counted in Redis, or else in each worker.
 FREE_FAILURES = env.blog_free_failures
 REDIS_URL = env.redis_url
 
@@ -127,7 +128,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.blog_mail_from
 
 # Users and passwords.
 AUTH_USER_MODEL = "accounts.User"
-PASSWORD_HASHERS = ["accounts.passwords.Argon2Hasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+PASSWORD_HASHERS = ["accounts.credentials.passwords.Argon2Hasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",

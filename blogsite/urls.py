@@ -6,7 +6,7 @@ from django.urls import path, re_path, register_converter
 from django.views.generic import RedirectView
 
 from blogsite.api import api
-from posts import feeds, sitemap
+from posts.feeds import feeds, sitemap
 
 register_converter(feeds.FormatConverter, "format")
 register_converter(feeds.TagConverter, "tag")
@@ -24,6 +24,6 @@ urlpatterns = [
     re_path(r"^sitemap-(?P<page>[1-9][0-9]*)\.xml\Z", sitemap.sitemap, name="sitemap"),  # one spelling of a number
 ]
 
-handler400 = "blogsite.problems.bad_request"
-handler404 = "blogsite.problems.not_found"
-handler500 = "blogsite.problems.server_error"
+handler400 = "blogsite.http.problems.bad_request"
+handler404 = "blogsite.http.problems.not_found"
+handler500 = "blogsite.http.problems.server_error"

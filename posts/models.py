@@ -11,9 +11,9 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from accounts.models import User, UserQuerySet, Viewer
-from blogsite.loading import HasPassed, QuicklyLoaded
-from blogsite.prepared import CurrentMoment, Place, literal
-from posts import search
+from blogsite.db.compiled_queries import CurrentTime, Placeholder, as_expression
+from blogsite.db.loading import FastLoadingModel, HasPassed
+from posts.search import matching
 
 SUMMARY = (
     "title",
@@ -67,7 +67,7 @@ class PostQuerySet(models.QuerySet["Post"]):
         return self.filter(_PUBLISHED)
 
     def scheduled(self) -> Self:
-        return self.filter(_INDEXED, published_at__gt=CurrentMoment())
+        return self.filter(_INDEXED, published_at__gt=CurrentTime())
 
     def drafts(self) -> Self:
         return self.filter(_KEPT, published=False)
@@ -129,7 +129,7 @@ class PostQuerySet(models.QuerySet["Post"]):
         tag: Sequence[str] = (),
         published_after: datetime | None = None,
         published_before: datetime | None = None,
-        q: str | Place | None = None,
+        q: str | Placeholder | None = None,
         among: int | None = None,
     ) -> Self:
         """Posts that meet every condition that is given. The bounds of time are exclusive.
@@ -139,7 +139,7 @@ class PostQuerySet(models.QuerySet["Post"]):
         """
         posts = self.tagged(*tag)
         if q is not None:
-            posts = search.with_matches(posts, literal(q), among)
+            posts = matching.with_matches(posts, as_expression(q), among)
         if author is not None:
             posts = posts.by(author)
         if published_after is not None:
@@ -169,7 +169,7 @@ class MediaQuerySet(models.QuerySet["Media"]):
         return self if viewer.is_editor else self.filter(author=viewer)
 
 
-class Media(QuicklyLoaded):
+class Media(FastLoadingModel):
     """An uploaded image. Its files are as public as their names, which nobody can guess (`posts.media`)."""
 
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="media")
@@ -225,7 +225,7 @@ class Source:
         return f"{MEDIA_URL}{self.name}"
 
 
-class Post(QuicklyLoaded):
+class Post(FastLoadingModel):
     """A text by an author. It is public while `published` is true and `published_at` is not in the future."""
 
     title = models.CharField(max_length=200)
@@ -288,7 +288,7 @@ class Post(QuicklyLoaded):
     @property
     def highlight(self) -> str | None:
         """Where a search found the post, as safe HTML."""
-        return search.highlighted(self.snippet)
+        return matching.highlighted(self.snippet)
 
     @property
     def summary(self) -> str:
@@ -306,7 +306,7 @@ class RevisionQuerySet(models.QuerySet["Revision"]):
         )
 
 
-class Revision(QuicklyLoaded):
+class Revision(FastLoadingModel):
     """A post as it was after one change. Creation is version 1."""
 
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="revisions", db_index=False)
@@ -354,7 +354,7 @@ class SearchEntry(models.Model):
 
     class Meta:
         managed = False
-        db_table = search.TABLE
+        db_table = matching.TABLE
 
     def __str__(self) -> str:
         return f"post {self.pk}"
@@ -364,7 +364,7 @@ class PostTagQuerySet(models.QuerySet["PostTag"]):
     """Questions about tags."""
 
     def public(self) -> Self:
-        return self.filter(published_at__lte=CurrentMoment())
+        return self.filter(published_at__lte=CurrentTime())
 
     def starting_with(self, beginning: str) -> Self:
         return self.filter(name__startswith=beginning)

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from blogsite.prepared import Given
-from blogsite.schemas import ABSENT, Flag, GivenId, Input, Moment, Output, PageQuery, Storable, unique
-from posts import slugs
+from blogsite.db.compiled_queries import Param
+from blogsite.http.schemas import UNSET, Flag, GivenId, Input, Moment, Output, PageQuery, Storable, unique
+from posts.content import slugs
 from posts.models import PostStatus
-from posts.search import query_of
+from posts.search.matching import query_of
 
 MAX_CONTENT_BYTES = 1024 * 1024
 
@@ -70,12 +70,12 @@ class PostCreate(Input):
 class PostUpdate(Input):
     """A JSON merge patch (RFC 7396): what is absent stays; null clears the excerpt, the time and the cover image."""
 
-    title: Title = ABSENT
-    content: Content = ABSENT
-    tags: TagNames = ABSENT
-    slug: Slug = ABSENT
+    title: Title = UNSET
+    content: Content = UNSET
+    tags: TagNames = UNSET
+    slug: Slug = UNSET
     excerpt: Excerpt | None = None
-    published: Flag = ABSENT
+    published: Flag = UNSET
     published_at: Moment | None = None
     cover_image_id: GivenId | None = None
 
@@ -108,13 +108,13 @@ class PostFilters(PageQuery):
     count: bool = Field(default=False, description="Whether to count all matching posts.")
 
     def conditions(self) -> tuple[tuple[str, Any], ...]:
-        """The arguments of `PostQuerySet.matching`, for a question (`blogsite.prepared`)."""
+        """The arguments of `PostQuerySet.matching`, for a question (`blogsite.db.compiled_queries`)."""
         names = ("author", "published_after", "published_before")
         given: tuple[tuple[str, Any], ...]
-        given = tuple((name, Given(value)) for name in names if (value := getattr(self, name)) is not None)
+        given = tuple((name, Param(value)) for name in names if (value := getattr(self, name)) is not None)
         if self.tag:
-            given = (*given, ("tag", tuple(map(Given, self.tag))))
-        return (*given, ("q", Given(query_of(self.q)))) if self.q else given
+            given = (*given, ("tag", tuple(map(Param, self.tag))))
+        return (*given, ("q", Param(query_of(self.q)))) if self.q else given
 
 
 class VariantOut(Output):
@@ -163,7 +163,7 @@ class MediaUpload(Input):
 class MediaUpdate(Input):
     """A JSON merge patch (RFC 7396): what is absent stays."""
 
-    alt_text: AltText = ABSENT
+    alt_text: AltText = UNSET
 
 
 class Forced(Input):

@@ -14,9 +14,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from blogsite.constraints import explained
+from blogsite.db.constraints import translate_integrity_errors
 from blogsite.errors import BlogError, FieldError, Forbidden, Invalid, NotFound, SlugTaken, Stale
-from posts import slugs
+from posts.content import slugs
 from posts.models import FormerSlug, Media, Post, PostQuerySet, Revision
 from posts.rendering import render
 
@@ -232,7 +232,7 @@ def _store(post: Post, changes: dict[str, Any], actor: User) -> Post:
     if not changes:
         return post
     changes |= {"updated_at": timezone.now(), "version": post.version + 1}
-    with explained(_CONFLICTS):
+    with translate_integrity_errors(_CONFLICTS):
         changed = Post.objects.filter(pk=post.pk, version=post.version).update(**changes)
     if not changed:
         raise Stale(Post.objects.with_content().get(pk=post.pk))
@@ -260,7 +260,7 @@ def _revision_of(post: Post, editor: User) -> Revision:
 
 def _insert(post: Post, slug: str) -> None:
     post.slug = slug
-    with explained(_CONFLICTS):
+    with translate_integrity_errors(_CONFLICTS):
         post.save(force_insert=True)
     FormerSlug.objects.filter(slug=slug).delete()
 

@@ -120,7 +120,7 @@ _POSTGRESQL = [
        FOR EACH ROW EXECUTE FUNCTION posts_post_index_tags()""",
 ]
 
-# A commit that may change a public answer tells the servers' response caches (`PostgreSQLClock`).
+# A commit that may change a public answer tells the servers' response caches (`PostgreSQLChangeDetector`).
 _NOTIFYING_TABLES = ("posts_post", "accounts_user")
 _NOTIFY = """CREATE OR REPLACE FUNCTION blogsite_notify() RETURNS trigger LANGUAGE plpgsql AS $$
        BEGIN

@@ -7,7 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
 
-from accounts import sessions
+from accounts.credentials import sessions
 from accounts.models import User
 
 ROOT = "/api/v1"

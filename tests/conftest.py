@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from blogsite.limiter import ProcessLimiter, limiter
+from blogsite.http.throttling import ProcessLimiter, limiter
 from tests.client import Api
 
 logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -16,11 +16,12 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from accounts import api_tokens, services, sessions
+from accounts import services
+from accounts.credentials import api_tokens, sessions
 from accounts.models import ApiToken, Session, User
-from posts import previews
+from posts import preview_links
 from posts.models import Media, Post
-from tests.blogsite.test_contract import IDS, OPERATIONS, fill
+from tests.blogsite.http.test_ninja_api import IDS, OPERATIONS, fill
 from tests.client import Api, access_token, assert_problem
 from tests.factories import (
     PASSWORD,
@@ -193,7 +194,7 @@ def call(api: Api, operation: str, caller: User | None, post: Post, subject: Use
         "token_id": own_token,
         "version": 1,
         "media_id": make_media(author=post.author).pk,
-        "token": previews.make(post.pk).token,
+        "token": preview_links.make(post.pk).token,
     }
     if operation == "upload_media":
         return api.upload(image_bytes(), headers=headers)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from posts import previews
+from posts import preview_links
 from posts.models import Post
 from tests.client import Api
 from tests.test_authorization import ACTORS, STATES, acting, make_actor
@@ -117,6 +117,6 @@ def test_a_post_is_seen_where_it_may_be_and_nowhere_else(
 @pytest.mark.parametrize("state", STATES)
 def test_a_preview_shows_what_is_not_in_the_trash(api: Api, state: str) -> None:
     post = STATES[state]()
-    response = api.get(f"/posts/preview/{previews.make(post.pk).token}")
+    response = api.get(f"/posts/preview/{preview_links.make(post.pk).token}")
     assert (response.status_code == 200) == (state != "trashed")
     assert json.loads(response.content)["status"] == (state if state != "trashed" else 404)

@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix, set_urlconf
 
-from blogsite import problems
 from blogsite.errors import Malformed, StorageFull
-from blogsite.serving import Receive, Scope, Send, answer, refuse
+from blogsite.http import problems
+from blogsite.serving.asgi import Receive, Scope, Send, answer, refuse
 
 WATCH_AFTER_SECONDS = 0.05
 
@@ -25,8 +25,8 @@ class APIHandler(ASGIHandler):
       seven stock middleware would cost two hops to a thread.
     - `request_started` and `request_finished`, two hops more. What they are for, closing broken connections, happens
       in the hop of the query (`DatabaseThread`).
-    - the hop that logs a 4xx. A client's mistake is answered; `blogsite.problems` logs ours.
-    - the temporary file of a short body: `Limits` gives it whole.
+    - the hop that logs a 4xx. A client's mistake is answered; `blogsite.http.problems` logs ours.
+    - the temporary file of a short body: `RequestLimits` gives it whole.
     - the parts of an answer: it is in memory too, and goes out whole, with its length.
 
     Like the stock handler it cancels the view when the client hangs up, and closes what the request opened.

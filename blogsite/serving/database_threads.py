@@ -16,7 +16,7 @@ from asgiref.sync import ThreadSensitiveContext
 from django.db import connections
 
 from blogsite.errors import DatabaseLocked, Overloaded
-from blogsite.serving import App, Message, Receive, Scope, Send, refuse
+from blogsite.serving.asgi import App, Message, Receive, Scope, Send, refuse
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +44,7 @@ class DatabaseThread(ThreadPoolExecutor):
         self.shutdown()
 
 
-class Idle:
+class LeaseQueue:
     """The threads that nobody has, and those who wait for one, served in the order in which they came."""
 
     def __init__(self, threads: Iterable[DatabaseThread]) -> None:
@@ -98,16 +98,16 @@ class DatabaseThreads:
         self.app = app
         self.timeout = timeout
         self.all = [DatabaseThread(f"database-{number}") for number in range(threads)]
-        self.readers = self.writers = Idle(self.all)
+        self.readers = self.writers = LeaseQueue(self.all)
         if single_writer:
             writer = DatabaseThread("database-writer")
             self.all.append(writer)
-            self.writers = Idle([writer])
-        self.waiting: list[tuple[tuple[str, ...], Idle]] = []
+            self.writers = LeaseQueue([writer])
+        self.waiting: list[tuple[tuple[str, ...], LeaseQueue]] = []
         for paths in waiting_paths:
             shared = DatabaseThread(f"database-waiting-{len(self.waiting)}")
             self.all.append(shared)
-            self.waiting.append((paths, Idle([shared] * MAX_WAITING)))
+            self.waiting.append((paths, LeaseQueue([shared] * MAX_WAITING)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         idle = self._idle_for(scope["method"], scope["path"])
@@ -130,13 +130,13 @@ class DatabaseThreads:
         for message in kept:
             await send(message)
 
-    def _idle_for(self, method: str, path: str) -> Idle:
+    def _idle_for(self, method: str, path: str) -> LeaseQueue:
         if method in SAFE_METHODS:
             return self.readers
         return next((idle for paths, idle in self.waiting if path.startswith(paths)), self.writers)
 
     @asynccontextmanager
-    async def lifetime(self) -> AsyncIterator[None]:
+    async def lifespan(self) -> AsyncIterator[None]:
         """At the end, close the connections and end the threads."""
         try:
             yield

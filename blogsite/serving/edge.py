@@ -8,7 +8,19 @@ from functools import lru_cache
 from django.http.request import split_domain_port, validate_host
 
 from blogsite.errors import Malformed
-from blogsite.serving import REQUEST_ID, START, App, Headers, Message, Receive, Scope, Send, answer, headers_of, refuse
+from blogsite.serving.asgi import (
+    REQUEST_ID,
+    START,
+    App,
+    Headers,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    answer,
+    headers_of,
+    refuse,
+)
 
 SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _random = random.Random()  # noqa: S311 - an id is no secret, and the kernel's generator takes longer

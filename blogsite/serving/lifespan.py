@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-from blogsite.serving import App, Receive, Scope, Send
+from blogsite.serving.asgi import App, Receive, Scope, Send
 
 Resource = Callable[[], AbstractAsyncContextManager[object]]
 

@@ -8,7 +8,7 @@ from typing import IO
 from django.core.files.storage import Storage
 
 from blogsite.errors import BlogError, MethodNotAllowed, NotFound, StorageUnavailable
-from blogsite.serving import START, App, Headers, Receive, Scope, Send, answer, headers_of, refuse
+from blogsite.serving.asgi import START, App, Headers, Receive, Scope, Send, answer, headers_of, refuse
 
 CHUNK_BYTES = 256 * 1024
 RANGE = re.compile(rb"bytes=(\d{0,18})-(\d{0,18})")

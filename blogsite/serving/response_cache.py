@@ -12,8 +12,9 @@ from functools import partial
 from cachetools import LRUCache
 from django.db import DatabaseError
 
-from blogsite.serving import START, App, Headers, Message, Receive, Scope, Send, headers_of
-from blogsite.serving.database_version import VERSION, Clock
+from blogsite.db.change_detector import ChangeDetector
+from blogsite.serving.asgi import START, App, Headers, Message, Receive, Scope, Send, headers_of
+from blogsite.serving.content_version import VERSION
 
 MAX_QUICK_BYTES = 64 * 1024
 MIN_GZIP_BYTES = 860  # below this a compressed answer fits no fewer packets
@@ -66,7 +67,7 @@ class Entry:
 class ResponseCache:
     """Stores whole answers to anonymous reads, and serves them while nothing has changed.
 
-    The version of the database is in the scope (`DatabaseVersion`), read before the request runs. Its answer is stored
+    The version of the database is in the scope (`ContentVersion`), read before the request runs. Its answer is stored
     under that version and served only under the same one, so nothing is ever stale and no code has to remember to
     invalidate. An answer also expires at the next moment at which anything is scheduled. Only a 200 or 308 with
     an `ETag` that the view marked `Cache-Control: public` is stored, never one with `Set-Cookie`; requests with
@@ -74,9 +75,9 @@ class ResponseCache:
     what was not asked for the longest goes first.
     """
 
-    def __init__(self, app: App, *, clock: Clock, max_bytes: int) -> None:
+    def __init__(self, app: App, *, detector: ChangeDetector, max_bytes: int) -> None:
         self.app = app
-        self.clock = clock
+        self.detector = detector
         self.entries: LRUCache[Key, Entry] = LRUCache(max_bytes, getsizeof=lambda entry: entry.size)
         self.running: dict[tuple[Hashable, Key], asyncio.Event] = {}
         self.horizon: tuple[Hashable, float, float] = (None, 0, 0)
@@ -146,12 +147,12 @@ class ResponseCache:
         known, since, until = self.horizon
         if known != version or not since <= started < until:
             try:
-                moment = await self.clock.next_change(datetime.fromtimestamp(started, UTC))
+                moment = await self.detector.next_change(datetime.fromtimestamp(started, UTC))
             except DatabaseError as error:
                 logger.warning("An answer is not stored, since the database does not say for how long: %s", error)
                 return 0
             until = moment.timestamp() if moment else FOREVER
-            if self.clock.version() != version:
+            if self.detector.version() != version:
                 return 0  # it is about another state of the database: the answer is served once, and not again
             self.horizon = (version, started, until)
         return until

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.conf import settings
 from servestatic import ServeStaticASGI
 
-from blogsite.serving import App
+from blogsite.serving.asgi import App
 
 MAX_AGE = 3600
 

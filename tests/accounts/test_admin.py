@@ -8,7 +8,7 @@ import time_machine
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from accounts import api_tokens, sessions
+from accounts.credentials import api_tokens, sessions
 from accounts.models import Session, User
 from tests.factories import PASSWORD, make_admin, make_author, make_draft, make_editor, make_user
 

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from accounts import sessions
+from accounts.credentials import sessions
 from accounts.models import Session, User
 from tests.factories import PASSWORD, make_admin, make_user
 from tests.server import manage

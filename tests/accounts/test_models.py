@@ -8,7 +8,7 @@ import time_machine
 from django.core.management import call_command
 from django.db import IntegrityError, transaction
 
-from accounts import api_tokens, sessions
+from accounts.credentials import api_tokens, sessions
 from accounts.models import ApiToken, Role, Session, User
 from tests.factories import PASSWORD, make_admin, make_author, make_post, make_user
 

@@ -10,7 +10,8 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import Model
 from django.db.models.signals import pre_delete
 
-from accounts import services, sessions
+from accounts import services
+from accounts.credentials import sessions
 from accounts.models import Role, User
 from blogsite.errors import (
     EmailTaken,

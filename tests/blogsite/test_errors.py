@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from blogsite import errors, problems
+from blogsite import errors
 from blogsite.errors import BlogError
+from blogsite.http import problems
 
 CLASSES = [
     item

@@ -10,7 +10,7 @@ from django.db.models import ProtectedError
 from django.utils import timezone
 
 from accounts.models import Role, User
-from blogsite.pagination import Order
+from blogsite.http.pagination import Order
 from posts.models import Post, PostStatus, PostTag, public_authors
 from tests.factories import make_author, make_draft, make_post, make_scheduled, make_user
 
@@ -115,7 +115,7 @@ def test_the_bounds_of_time_are_exclusive() -> None:
 
 
 def test_the_summary_is_the_excerpt_or_the_beginning_of_the_content() -> None:
-    assert make_post(content="Some *text*.", excerpt="Given.").summary == "Given."
+    assert make_post(content="Some *text*.", excerpt="Param.").summary == "Param."
     assert make_post(content="Some *text*.").summary == "Some text."
 
 

@@ -170,7 +170,7 @@ def test_a_change_without_a_difference_is_none(names: list[str]) -> None:
 
 
 def test_an_excerpt_of_none_is_the_derived_one_again() -> None:
-    post = make_post(content="Derived.", excerpt="Given.")
+    post = make_post(content="Derived.", excerpt="Param.")
     answer = services.update_post(actor=post.author, post_id=post.pk, changes={"excerpt": None})
     assert (answer.excerpt, answer.summary) == ("", "Derived.")
 

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from accounts import services
 from accounts.models import Role
 from accounts.schemas import Email, FullName, Password, Username
+from blogsite.db.migration_lock import migrate_under_lock
 from blogsite.errors import BlogError
-from blogsite.migrating import migrate_under_lock
 
 TYPES: dict[str, TypeAdapter[str]] = {
     "username": TypeAdapter(Username),

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from accounts import sessions
+from accounts.credentials import sessions
 
 
 class Command(BaseCommand):

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from accounts.models import User
-from blogsite.migrating import migrate_under_lock, require_migrations
+from blogsite.db.migration_lock import migrate_under_lock, require_migrations
 
 
 def _port(text: str) -> int:

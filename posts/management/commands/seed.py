@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from tqdm import tqdm
 
+from blogsite.db.migration_lock import migrate_under_lock
 from blogsite.errors import BlogError
-from blogsite.migrating import migrate_under_lock
-from posts import seeding
+from posts.sample import seeding
 
 
 def _count(text: str) -> int:
@@ -35,9 +35,9 @@ class Command(BaseCommand):
         if password == "":
             raise CommandError("The password must not be empty.")
         migrate_under_lock(verbosity=options["verbosity"])
-        strangers = seeding.strangers()
-        if strangers and not yes:
-            names = ", ".join(strangers[:3])
+        non_sample_users = seeding.non_sample_users()
+        if non_sample_users and not yes:
+            names = ", ".join(non_sample_users[:3])
             raise CommandError(
                 f"This blog has users that are not samples ({names}). Add --yes to seed it all the same."
             )

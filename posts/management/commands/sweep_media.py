@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from tqdm import tqdm
 
-from posts import media
+from posts.media import services as media
 
 
 class Command(BaseCommand):

@@ -12,9 +12,9 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from time_machine import Traveller
 
-from accounts import api_tokens
+from accounts.credentials import api_tokens
 from accounts.models import ApiToken, User
-from blogsite.limiter import LONGEST_WAIT
+from blogsite.http.throttling import LONGEST_WAIT
 from tests.client import Api, assert_problem
 from tests.factories import make_admin, make_author, make_draft, make_user
 

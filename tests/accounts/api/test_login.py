@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
-from accounts import passwords, tokens
+from accounts.credentials import access_tokens, passwords
 from accounts.models import Session, User
-from tests.accounts.test_passwords import full_queue
+from tests.accounts.credentials.test_passwords import full_queue
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_user
 
@@ -19,7 +19,7 @@ def test_a_name_or_an_address_in_any_case_of_letters_logs_in(api: Api, login: st
     response = api.post("/auth/login", {"username": login, "password": PASSWORD})
     assert response.status_code == 200
     answer = response.json()
-    claims = tokens.verify(answer.pop("access_token"))
+    claims = access_tokens.verify(answer.pop("access_token"))
     assert (claims.user_id, claims.session_id) == (reader.pk, reader.sessions.get().pk)
     assert answer.pop("refresh_token")
     assert answer == {"token_type": "bearer", "expires_in": 600}

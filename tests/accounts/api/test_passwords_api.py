@@ -16,10 +16,10 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from accounts import passwords, sessions
+from accounts.credentials import passwords, sessions
 from accounts.models import User
 from tests.accounts.conftest import Sent
-from tests.accounts.test_passwords import full_queue
+from tests.accounts.credentials.test_passwords import full_queue
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_user
 

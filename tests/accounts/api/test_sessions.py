@@ -14,9 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from time_machine import Traveller
 
-from accounts import sessions, tokens
+from accounts.credentials import access_tokens, sessions
+from accounts.credentials.sessions import TokenPair
 from accounts.models import Session, User
-from accounts.sessions import TokenPair
 from tests.client import Api, access_token, assert_problem
 from tests.factories import PASSWORD, make_admin, make_author, make_user
 
@@ -63,7 +63,7 @@ def listed(api: Api, access_token: str, **query: Any) -> Any:
 
 
 def session_of(pair: TokenPair) -> Session:
-    return Session.objects.get(pk=tokens.verify(pair.access_token).session_id)
+    return Session.objects.get(pk=access_tokens.verify(pair.access_token).session_id)
 
 
 class TestRefreshing:

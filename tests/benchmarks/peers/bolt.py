@@ -17,9 +17,9 @@ from django_bolt.exceptions import HTTPException
 from msgspec import Meta, Struct
 
 from accounts.models import User, UserQuerySet, Viewer
+from posts.content.slugs import slug_from
 from posts.models import Post
 from posts.rendering import render
-from posts.slugs import slug_from
 
 PAGE = 20
 TOKEN = JWTAuthentication(

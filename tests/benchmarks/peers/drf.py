@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from posts.content.slugs import slug_from
 from posts.models import Post, PostQuerySet
 from posts.rendering import render
-from posts.slugs import slug_from
 from tests.benchmarks.peers import tokens
 
 

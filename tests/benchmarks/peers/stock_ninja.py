@@ -14,9 +14,9 @@ from ninja.errors import HttpError
 from ninja.security import HttpBearer
 
 from accounts.models import User, Viewer
+from posts.content.slugs import slug_from
 from posts.models import Post
 from posts.rendering import render
-from posts.slugs import slug_from
 from tests.benchmarks.peers import tokens
 
 PAGE = 20

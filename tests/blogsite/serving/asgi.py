@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from asgiref.sync import async_to_sync
 
-from blogsite.serving import App, Message, Receive, Scope, Send
+from blogsite.serving.asgi import App, Message, Receive, Scope, Send
 
 
 @dataclass

@@ -10,9 +10,9 @@ import pytest
 from asgiref.sync import SyncToAsync, async_to_sync
 from django.db import connection
 
-from blogsite.serving import App, Message, Scope
 from blogsite.serving.api_handler import APIHandler
-from blogsite.serving.database_version import VERSION
+from blogsite.serving.asgi import App, Message, Scope
+from blogsite.serving.content_version import VERSION
 from tests.blogsite.serving.asgi import Answer, scope_of
 from tests.client import ROOT, Api, access_token
 from tests.factories import make_author, make_post

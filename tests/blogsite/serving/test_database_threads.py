@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection
 
-from blogsite.serving import App, Receive, Scope, Send, answer
+from blogsite.serving.asgi import App, Receive, Scope, Send, answer
 from blogsite.serving.database_threads import DatabaseThreads
 from tests.blogsite.serving.asgi import Answer, ask, ask_async, scope_of
 
@@ -105,7 +105,7 @@ def test_a_connection_that_broke_is_replaced_before_the_next_lease() -> None:
 
 def close(layer: DatabaseThreads) -> Callable[[], Any]:
     async def closing() -> None:
-        async with layer.lifetime():
+        async with layer.lifespan():
             pass
 
     return closing

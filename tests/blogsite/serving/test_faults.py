@@ -102,7 +102,7 @@ def test_sigterm_lets_the_requests_that_run_come_to_their_end(server: Server) ->
     answers: list[httpx.Response] = []
     with server.log_in() as client, closing(sqlite3.connect(database, isolation_level=None)) as other_writer:
         writing = threading.Thread(
-            target=lambda: answers.append(client.post("/posts", json={"title": "Late", "content": ""}))
+            target=lambda: answers.append(client.post("/posts", json={"title": "RuntimeValue", "content": ""}))
         )
         other_writer.execute("BEGIN IMMEDIATE")
         writing.start()
@@ -115,4 +115,4 @@ def test_sigterm_lets_the_requests_that_run_come_to_their_end(server: Server) ->
     assert [answer.status_code for answer in answers] == [201]
     assert server.process.wait(30) in (0, -signal.SIGTERM)
     with closing(sqlite3.connect(database)) as reader:
-        assert reader.execute("SELECT count(*) FROM posts_post WHERE title = 'Late'").fetchone() == (1,)
+        assert reader.execute("SELECT count(*) FROM posts_post WHERE title = 'RuntimeValue'").fetchone() == (1,)

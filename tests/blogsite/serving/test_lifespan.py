@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 from asgiref.sync import async_to_sync
 
-from blogsite.serving import Message
+from blogsite.serving.asgi import Message
 from blogsite.serving.lifespan import Lifespan
 from tests.blogsite.serving.asgi import ask, echo, scope_of
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.core.files.storage import FileSystemStorage, Storage
 
-from blogsite.serving import Message
+from blogsite.serving.asgi import Message
 from blogsite.serving.media_files import CHUNK_BYTES, MediaFiles
-from posts.media import find
+from posts.media.services import find
 from tests.blogsite.serving.asgi import Answer, ask, echo, scope_of
 
 FOLDER = "01"

@@ -1,4 +1,4 @@
-"""The exact response cache, alone: with an application and a clock that the test moves."""
+"""The exact response cache, alone: with an application and a detector that the test moves."""
 
 import asyncio
 import gzip
@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 
-from blogsite.serving import Headers, Receive, Scope, Send, answer
-from blogsite.serving.database_version import DatabaseVersion
+from blogsite.serving.asgi import Headers, Receive, Scope, Send, answer
+from blogsite.serving.content_version import ContentVersion
 from blogsite.serving.response_cache import ResponseCache
 from tests.blogsite.serving.asgi import Answer, ask, ask_async, scope_of
 
@@ -20,8 +20,8 @@ PUBLIC: Headers = [(b"Cache-Control", b"public, max-age=0"), (b"ETag", b'"1-abc"
 PATH = "/api/v1/posts"
 
 
-class HandClock:
-    """A clock that stands still until it is set."""
+class ManualDetector:
+    """A detector that stands still until it is set."""
 
     def __init__(self) -> None:
         self.now: int | None = 1
@@ -31,7 +31,7 @@ class HandClock:
     def version(self) -> int | None:
         return self.now
 
-    def touch(self) -> None:
+    def mark_changed(self) -> None:
         self.touched += 1
 
     async def next_change(self, after: datetime) -> datetime | None:
@@ -39,7 +39,7 @@ class HandClock:
         return datetime.fromtimestamp(min(later), UTC) if later else None
 
     @asynccontextmanager
-    async def lifetime(self) -> AsyncIterator[None]:
+    async def lifespan(self) -> AsyncIterator[None]:
         yield
 
 
@@ -62,74 +62,76 @@ class Application:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def detector() -> ManualDetector:
+    return ManualDetector()
 
 
-def cached(app: Any, clock: HandClock, max_bytes: int = 100_000) -> DatabaseVersion:
-    return DatabaseVersion(ResponseCache(app, clock=clock, max_bytes=max_bytes), clock=clock, paths=("/api/",))
+def cached(app: Any, detector: ManualDetector, max_bytes: int = 100_000) -> ContentVersion:
+    return ContentVersion(
+        ResponseCache(app, detector=detector, max_bytes=max_bytes), detector=detector, paths=("/api/",)
+    )
 
 
-def stored(cache: DatabaseVersion) -> ResponseCache:
+def stored(cache: ContentVersion) -> ResponseCache:
     assert isinstance(cache.app, ResponseCache)
     return cache.app
 
 
-def get(cache: DatabaseVersion, path: str = PATH, method: str = "GET", query: bytes = b"", **headers: str) -> Answer:
+def get(cache: ContentVersion, path: str = PATH, method: str = "GET", query: bytes = b"", **headers: str) -> Answer:
     named = [(name.replace("_", "-"), value) for name, value in headers.items()]
     return ask(cache, {**scope_of(method, path, named), "query_string": query})
 
 
-def test_an_answer_is_stored_and_served_while_nothing_changes(clock: HandClock) -> None:
-    cache = cached(Application(), clock)
+def test_an_answer_is_stored_and_served_while_nothing_changes(detector: ManualDetector) -> None:
+    cache = cached(Application(), detector)
     first, second = get(cache), get(cache)
     assert (first.body, first.headers["x-cache"]) == (b"1", "miss")
     assert (second.body, second.headers["x-cache"]) == (b"1", "hit")
     assert {**first.headers, "x-cache": ""} == {**second.headers, "x-cache": ""}
 
 
-def test_after_a_commit_it_is_not_served_again(clock: HandClock) -> None:
-    cache = cached(Application(), clock)
+def test_after_a_commit_it_is_not_served_again(detector: ManualDetector) -> None:
+    cache = cached(Application(), detector)
     get(cache)
-    clock.now = 2
+    detector.now = 2
     assert get(cache).body == b"2"
     assert get(cache).headers["x-cache"] == "hit"
 
 
-def test_an_answer_that_was_made_while_a_commit_happened_is_never_served_again(clock: HandClock) -> None:
+def test_an_answer_that_was_made_while_a_commit_happened_is_never_served_again(detector: ManualDetector) -> None:
     app = Application()
-    cache = cached(app, clock)
+    cache = cached(app, detector)
 
     def commit() -> None:
-        clock.now = 2
+        detector.now = 2
 
     app.meanwhile = commit
     assert get(cache).body == b"1"
     assert get(cache).body == b"2"
 
 
-def test_nothing_is_served_or_stored_while_nothing_can_be_proven(clock: HandClock) -> None:
-    cache = cached(Application(), clock)
+def test_nothing_is_served_or_stored_while_nothing_can_be_proven(detector: ManualDetector) -> None:
+    cache = cached(Application(), detector)
     get(cache)
-    clock.now = None
+    detector.now = None
     assert get(cache).headers["x-cache"] == "bypass"
-    clock.now = 3
+    detector.now = 3
     assert get(cache).headers["x-cache"] == "miss"
 
 
-def test_an_answer_ends_when_something_scheduled_comes(clock: HandClock) -> None:
-    clock.changes = [time.time() + 0.15, time.time() + 3600]
-    cache = cached(Application(), clock)
+def test_an_answer_ends_when_something_scheduled_comes(detector: ManualDetector) -> None:
+    detector.changes = [time.time() + 0.15, time.time() + 3600]
+    cache = cached(Application(), detector)
     assert [get(cache).body for _ in range(3)] == [b"1", b"1", b"1"]
     time.sleep(0.2)
     assert [get(cache).body for _ in range(3)] == [b"2", b"2", b"2"]
 
 
-def test_an_answer_that_something_scheduled_overtook_is_not_served_again(clock: HandClock) -> None:
+def test_an_answer_that_something_scheduled_overtook_is_not_served_again(detector: ManualDetector) -> None:
     app = Application()
     app.meanwhile = lambda: time.sleep(0.1)
-    clock.changes = [time.time() + 0.05]
-    cache = cached(app, clock)
+    detector.changes = [time.time() + 0.05]
+    cache = cached(app, detector)
     get(cache)
     assert get(cache).body == b"2"
 
@@ -146,32 +148,32 @@ def test_an_answer_that_something_scheduled_overtook_is_not_served_again(clock: 
         (200, [(b"Cache-Control", b"public, max-age=0")]),
     ],
 )
-def test_what_is_not_a_public_success_is_not_stored(clock: HandClock, status: int, headers: Headers) -> None:
-    cache = cached(Application(status, headers), clock)
+def test_what_is_not_a_public_success_is_not_stored(detector: ManualDetector, status: int, headers: Headers) -> None:
+    cache = cached(Application(status, headers), detector)
     assert [get(cache).body for _ in range(2)] == [b"1", b"2"]
     assert not stored(cache).entries
 
 
-def test_a_permanent_redirect_is_stored(clock: HandClock) -> None:
-    cache = cached(Application(308), clock)
+def test_a_permanent_redirect_is_stored(detector: ManualDetector) -> None:
+    cache = cached(Application(308), detector)
     assert [get(cache).body for _ in range(2)] == [b"1", b"1"]
 
 
-def test_requests_of_users_pass_by(clock: HandClock) -> None:
-    cache = cached(Application(), clock)
+def test_requests_of_users_pass_by(detector: ManualDetector) -> None:
+    cache = cached(Application(), detector)
     get(cache)
     answer = get(cache, Authorization="Bearer x")
     assert (answer.body, answer.headers["x-cache"]) == (b"2", "bypass")
     assert get(cache).body == b"1"
 
 
-def test_other_paths_are_left_alone(clock: HandClock) -> None:
-    answer = get(cached(Application(), clock), path="/admin/")
+def test_other_paths_are_left_alone(detector: ManualDetector) -> None:
+    answer = get(cached(Application(), detector), path="/admin/")
     assert "x-cache" not in answer.headers
 
 
-def test_path_query_host_and_scheme_tell_answers_apart(clock: HandClock) -> None:
-    cache = cached(Application(), clock)
+def test_path_query_host_and_scheme_tell_answers_apart(detector: ManualDetector) -> None:
+    cache = cached(Application(), detector)
     answers = [
         get(cache),
         get(cache, path=PATH + "/1"),
@@ -183,13 +185,13 @@ def test_path_query_host_and_scheme_tell_answers_apart(clock: HandClock) -> None
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-def test_a_write_of_this_process_moves_the_clock(clock: HandClock, method: str) -> None:
-    cache = cached(Application(), clock)
+def test_a_write_of_this_process_moves_the_clock(detector: ManualDetector, method: str) -> None:
+    cache = cached(Application(), detector)
     touched_before_the_answer: list[int] = []
 
     async def scenario() -> None:
         async def send(message: Any) -> None:
-            touched_before_the_answer.append(clock.touched)
+            touched_before_the_answer.append(detector.touched)
 
         async def receive() -> Any:
             return {"type": "http.disconnect"}
@@ -200,16 +202,16 @@ def test_a_write_of_this_process_moves_the_clock(clock: HandClock, method: str) 
     assert min(touched_before_the_answer) > 0
 
 
-def test_head_is_answered_from_the_same_entry(clock: HandClock) -> None:
-    cache = cached(Application(), clock)
+def test_head_is_answered_from_the_same_entry(detector: ManualDetector) -> None:
+    cache = cached(Application(), detector)
     asked, got = get(cache, method="HEAD"), get(cache)
     assert (asked.body, got.body) == (b"", b"1")
     assert asked.headers == {**got.headers, "x-cache": "miss"}
 
 
-def test_who_has_the_answer_gets_304_with_or_without_an_entry(clock: HandClock) -> None:
+def test_who_has_the_answer_gets_304_with_or_without_an_entry(detector: ManualDetector) -> None:
     app = Application()
-    cache = cached(app, clock)
+    cache = cached(app, detector)
     for tags in ('"1-abc"', 'W/"1-abc"', '"x", "1-abc"', "*"):
         answer = get(cache, If_None_Match=tags)
         assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", '"1-abc"')
@@ -218,8 +220,8 @@ def test_who_has_the_answer_gets_304_with_or_without_an_entry(clock: HandClock) 
     assert app.calls == 1
 
 
-def test_the_compressed_copy_is_another_representation(clock: HandClock) -> None:
-    cache = cached(Application(padding=b"x" * 5000), clock)
+def test_the_compressed_copy_is_another_representation(detector: ManualDetector) -> None:
+    cache = cached(Application(padding=b"x" * 5000), detector)
     plain = get(cache)
     for _ in range(2):
         zipped = get(cache, Accept_Encoding="br, gzip")
@@ -230,24 +232,24 @@ def test_the_compressed_copy_is_another_representation(clock: HandClock) -> None
     assert "content-encoding" not in plain.headers
 
 
-def test_gzip_of_weight_zero_is_not_wanted(clock: HandClock) -> None:
-    cache = cached(Application(padding=b"x" * 5000), clock)
+def test_gzip_of_weight_zero_is_not_wanted(detector: ManualDetector) -> None:
+    cache = cached(Application(padding=b"x" * 5000), detector)
     for unwanted in ("gzip;q=0", "br, gzip; q=0.000", "gzipped", "identity"):
         assert "content-encoding" not in get(cache, Accept_Encoding=unwanted).headers
     assert get(cache, Accept_Encoding="GZIP;q=0.5").headers["content-encoding"] == "gzip"
 
 
-def test_a_large_answer_is_compressed_too(clock: HandClock) -> None:
-    cache = cached(Application(padding=b"x" * 200_000), clock, max_bytes=1_000_000)
+def test_a_large_answer_is_compressed_too(detector: ManualDetector) -> None:
+    cache = cached(Application(padding=b"x" * 200_000), detector, max_bytes=1_000_000)
     assert len(gzip.decompress(get(cache, Accept_Encoding="gzip").body)) == 200_001
 
 
-def test_a_small_answer_is_not_compressed(clock: HandClock) -> None:
-    assert "content-encoding" not in get(cached(Application(), clock), Accept_Encoding="gzip").headers
+def test_a_small_answer_is_not_compressed(detector: ManualDetector) -> None:
+    assert "content-encoding" not in get(cached(Application(), detector), Accept_Encoding="gzip").headers
 
 
-def test_memory_is_bounded_and_what_was_not_asked_for_goes_first(clock: HandClock) -> None:
-    cache = cached(Application(padding=b"x" * 1000), clock, max_bytes=10_000)
+def test_memory_is_bounded_and_what_was_not_asked_for_goes_first(detector: ManualDetector) -> None:
+    cache = cached(Application(padding=b"x" * 1000), detector, max_bytes=10_000)
     get(cache, path="/api/kept")
     for number in range(20):
         get(cache, path=f"/api/{number}")
@@ -256,13 +258,13 @@ def test_memory_is_bounded_and_what_was_not_asked_for_goes_first(clock: HandCloc
     assert get(cache, path="/api/0").headers["x-cache"] == "miss"
 
 
-def test_an_answer_larger_than_the_cache_is_served_and_not_stored(clock: HandClock) -> None:
-    cache = cached(Application(padding=b"x" * 20_000), clock, max_bytes=10_000)
+def test_an_answer_larger_than_the_cache_is_served_and_not_stored(detector: ManualDetector) -> None:
+    cache = cached(Application(padding=b"x" * 20_000), detector, max_bytes=10_000)
     assert len(get(cache).body) == 20_001
     assert not stored(cache).entries
 
 
-def together(cache: DatabaseVersion, count: int) -> list[Answer]:
+def together(cache: ContentVersion, count: int) -> list[Answer]:
     """The answers to `count` simultaneous requests."""
 
     async def ask_all() -> list[Answer]:
@@ -271,28 +273,28 @@ def together(cache: DatabaseVersion, count: int) -> list[Answer]:
     return async_to_sync(ask_all)()
 
 
-def test_simultaneous_misses_run_once(clock: HandClock) -> None:
+def test_simultaneous_misses_run_once(detector: ManualDetector) -> None:
     app = Application()
-    answers = together(cached(app, clock), 20)
+    answers = together(cached(app, detector), 20)
     assert {answer.body for answer in answers} == {b"1"}
     assert app.calls == 1
 
 
-def test_simultaneous_misses_that_cannot_be_stored_all_run(clock: HandClock) -> None:
+def test_simultaneous_misses_that_cannot_be_stored_all_run(detector: ManualDetector) -> None:
     app = Application(404)
-    answers = together(cached(app, clock), 20)
+    answers = together(cached(app, detector), 20)
     assert {answer.status for answer in answers} == {404}
     assert app.calls == 20
 
 
-def test_a_miss_that_fails_sets_its_twins_free(clock: HandClock) -> None:
+def test_a_miss_that_fails_sets_its_twins_free(detector: ManualDetector) -> None:
     class Failing(Application):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             await super().__call__(scope, receive, send)
             if self.calls == 1:
                 raise ZeroDivisionError
 
-    cache = cached(Failing(), clock)
+    cache = cached(Failing(), detector)
     with pytest.raises(ZeroDivisionError):
         get(cache)
     assert not stored(cache).running

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from posts.media import SWEPT_AFTER
+from posts.media.services import SWEPT_AFTER
 from tests.images import animation, photo, png_of_size, saved
 from tests.server import PASSWORD, Server, manage, serving
 

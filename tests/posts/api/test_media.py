@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import User
-from posts import media as uploads
+from posts.media import services as uploads
 from posts.models import Media, Post
 from tests.client import Api, assert_problem
 from tests.factories import make_admin, make_author, make_draft, make_editor, make_media, make_post, make_user

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from posts import services
 from posts.models import Post
-from posts.search import query_of
+from posts.search.matching import query_of
 from tests.client import Api, assert_problem
 from tests.factories import make_author, make_draft, make_editor, make_post, make_scheduled, make_user
 

@@ -282,7 +282,7 @@ def test_null_for_an_optional_field_of_a_new_post_is_its_absence(authors_api: Ap
 
 
 def test_a_patch_keeps_what_is_absent(authors_api: Api, author: User) -> None:
-    post = make_post(author=author, tags=["bread"], excerpt="Given.")
+    post = make_post(author=author, tags=["bread"], excerpt="Param.")
     before = authors_api.get(f"/posts/{post.pk}").json()
     after = authors_api.patch(f"/posts/{post.pk}", {"title": "After"}).json()
     assert after["version"] == 2
@@ -301,10 +301,10 @@ def test_a_patch_of_the_content_renders_it_anew(authors_api: Api, author: User) 
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"title": "Same"}, {"tags": ["Bread "], "excerpt": "Given."}, {"published": True}]
+    "body", [{}, {"title": "Same"}, {"tags": ["Bread "], "excerpt": "Param."}, {"published": True}]
 )
 def test_a_patch_without_a_difference_changes_nothing(authors_api: Api, author: User, body: dict[str, Any]) -> None:
-    post = make_post(author=author, title="Same", tags=["bread"], excerpt="Given.")
+    post = make_post(author=author, title="Same", tags=["bread"], excerpt="Param.")
     before = authors_api.get(f"/posts/{post.pk}").json()
     assert authors_api.patch(f"/posts/{post.pk}", body).json() == before
     assert authors_api.get(f"/posts/{post.pk}").json() == before
@@ -316,7 +316,7 @@ def test_a_patch_without_a_body_changes_nothing(authors_api: Api, author: User) 
 
 
 def test_null_clears_the_excerpt(authors_api: Api, author: User) -> None:
-    post = make_post(author=author, content="Derived.", excerpt="Given.")
+    post = make_post(author=author, content="Derived.", excerpt="Param.")
     assert authors_api.patch(f"/posts/{post.pk}", {"excerpt": None}).json()["excerpt"] == "Derived."
 
 

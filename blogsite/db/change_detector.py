@@ -1,0 +1,38 @@
+"""The interface by which the server learns that the database has changed, and the choice of its implementation."""
+
+from collections.abc import Hashable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from django.db import connection
+
+from blogsite.db.sqlite_changes import SQLiteChangeDetector
+
+
+class ChangeDetector(Protocol):
+    """Tells whether the database has changed since a response was computed."""
+
+    def version(self) -> Hashable | None:
+        """Return the content version, which differs after every commit, or None while nothing can be proven."""
+
+    def mark_changed(self) -> None:
+        """Note that this process may have written."""
+
+    async def next_change(self, after: datetime) -> datetime | None:
+        """Return the first time after `after` at which a scheduled post becomes public, or None if there is none."""
+
+    def lifespan(self) -> AbstractAsyncContextManager[None]:
+        """Return the context within which the detector works: it opens and closes connections."""
+
+
+def change_detector(*, next_change: str) -> ChangeDetector:
+    """Return the detector for the database of the settings.
+
+    `next_change` is the SQL of the next scheduled change; its one parameter is the time after which to look.
+    """
+    if connection.vendor == "sqlite":
+        return SQLiteChangeDetector(str(connection.settings_dict["NAME"]), next_change=next_change)
+    from blogsite.db.postgresql_changes import PostgreSQLChangeDetector  # psycopg is an optional package
+
+    return PostgreSQLChangeDetector(next_change=next_change)

@@ -1,0 +1,520 @@
+"""Sessions against a model: whatever happens in whatever order, just the right tokens are good."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from io import StringIO
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+import time_machine
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.hashers import make_password
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import Client
+from django.test.utils import override_settings
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from accounts import services
+from accounts.credentials import passwords, sessions
+from accounts.models import Session, User
+from blogsite.http.throttling import ProcessLimiter, limiter
+from tests.client import Api, assert_problem
+from tests.factories import PASSWORD, make_admin, make_user
+from tests.server import Server, serving
+
+START = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+GRACE = timedelta(seconds=10)
+IDLE = timedelta(days=7)
+LIFETIME = timedelta(days=30)
+ACCESS_SECONDS = 600
+NAMES = ["ines", "otto"]
+PASSWORDS = [PASSWORD, "loud-ocean-candle"]
+MOMENTS = [0.5, 5, 10, 10.5]
+MINUTES = [60, 540, 600]
+DAYS = [4 * 86_400, 7 * 86_400 - 1, 7 * 86_400]
+T = TypeVar("T")
+
+
+def one_of(items: Sequence[T], number: int) -> T:
+    return items[number % len(items)]
+
+
+@dataclass
+class Owner:
+    """What the model knows of a user."""
+
+    user: User
+    password: str = PASSWORD
+    is_active: bool = True
+
+
+@dataclass(eq=False)
+class Login:
+    """What the model knows of a session. `refresh_tokens` are in their order, and `access_tokens` with their end."""
+
+    owner: Owner
+    session_id: int
+    ends_at: datetime
+    used_at: datetime
+    rotated_at: datetime
+    refresh_tokens: list[str]
+    access_tokens: list[tuple[str, int]] = field(default_factory=list)
+    has_ended: bool = False
+
+    def __repr__(self) -> str:
+        return f"{self.owner.user}'s session {self.session_id}"
+
+    def is_current(self, now: datetime) -> bool:
+        """Whether it can be refreshed: it has not ended, and neither by its age nor for want of use."""
+        return not self.has_ended and now < self.ends_at and now < self.used_at + IDLE
+
+    def token_of_age(self, age: int) -> str:
+        """The refresh token that is so many rotations old; the first, if there were not as many."""
+        return self.refresh_tokens[max(-1 - age, -len(self.refresh_tokens))]
+
+    def opens(self, end: int, now: datetime) -> bool:
+        """Whether an access token of this session that ends then is good."""
+        return not self.has_ended and now.timestamp() < end
+
+
+class SessionMachine(RuleBasedStateMachine):
+    """Drives the API, and the model beside it."""
+
+    numbers = st.integers(0, 2)
+
+    def __init__(self) -> None:
+        super().__init__()
+        assert isinstance(limiter, ProcessLimiter)
+        limiter.clear()
+        self.now = START
+        self.clock = time_machine.travel(START, tick=False)
+        self.traveller = self.clock.start()
+        self.example = transaction.atomic()
+        self.example.__enter__()
+        self.api = Api(Client(raise_request_exception=False))
+        self.admin = make_admin()
+        self.owners = [Owner(make_user(username=name, password=PASSWORD)) for name in NAMES]
+        self.all: list[Login] = []
+
+    def teardown(self) -> None:
+        transaction.set_rollback(True)
+        self.example.__exit__(None, None, None)
+        self.clock.stop()
+
+    # What is done. `number` chooses one of those that there are.
+
+    @rule(number=numbers)
+    def log_in(self, number: int) -> None:
+        owner = one_of(self.owners, number)
+        if owner.is_active:
+            self.begin(owner)
+        else:
+            self.assert_refused(owner, owner.password)
+
+    @rule(number=numbers)
+    def refresh(self, number: int) -> None:
+        login = self.current(number)
+        self.refresh_with(login, login.refresh_tokens[-1])
+
+    @rule(number=numbers)
+    def refresh_in_two_tabs(self, number: int) -> None:
+        login = self.current(number)
+        token = login.refresh_tokens[-1]
+        answers = [self.refresh_with(login, token) for _ in range(2)]
+        assert answers[0] == answers[1] == login.refresh_tokens[-1]
+
+    @rule(number=numbers, age=st.integers(1, 3))
+    def refresh_with_an_old_token(self, number: int, age: int) -> None:
+        login = self.current(number)
+        self.refresh_with(login, login.token_of_age(age))
+
+    @rule(number=numbers, waits=st.lists(st.sampled_from(MOMENTS), max_size=2))
+    def refresh_late_in_another_tab(self, number: int, waits: list[float]) -> None:
+        login = self.current(number)
+        token = login.refresh_tokens[-1]
+        self.refresh_with(login, token)
+        for seconds in waits:
+            self.wait(seconds)
+        self.refresh_with(login, token)
+
+    @rule(number=numbers)
+    def refresh_with_a_made_up_secret(self, number: int) -> None:
+        login = self.current(number)
+        self.refresh_with(login, f"{login.refresh_tokens[0].partition('.')[0]}.made-up")
+
+    @rule(number=numbers, age=st.integers(0, 1))
+    def refresh_what_is_over(self, number: int, age: int) -> None:
+        over = [login for login in self.all if not login.is_current(self.now)]
+        if over:
+            login = one_of(over, number)
+            self.refresh_with(login, login.token_of_age(age))
+
+    @rule(number=numbers, age=st.integers(0, 2))
+    def log_out(self, number: int, age: int) -> None:
+        login = self.current(number)
+        assert self.api.post("/auth/logout", {"refresh_token": login.token_of_age(age)}).status_code == 204
+        login.has_ended = True
+
+    @rule(number=numbers, other=st.integers(0, 4))
+    def end_one(self, number: int, other: int) -> None:
+        by, login = self.current(number), one_of(self.all, other)
+        known = by.owner is login.owner and not login.has_ended
+        if self.ask(by, "DELETE", f"/auth/sessions/{login.session_id}", status=204 if known else 404) and known:
+            login.has_ended = True
+
+    @rule(number=numbers)
+    def end_all(self, number: int) -> None:
+        by = self.current(number)
+        if self.ask(by, "DELETE", "/auth/sessions", status=204):
+            self.end(by.owner)
+
+    @rule(number=numbers, has_another=st.booleans())
+    def change_password(self, number: int, has_another: bool) -> None:
+        by = self.current(number)
+        if has_another:
+            self.begin(by.owner)
+        new = self.other_password(by.owner)
+        body = {"current_password": by.owner.password, "new_password": new}
+        if self.ask(by, "POST", "/auth/password/change", body, status=204):
+            by.owner.password = new
+            self.end(by.owner, but=by)
+
+    @rule(number=numbers)
+    def deactivate_and_reactivate(self, number: int) -> None:
+        self.set_activity(number, False)
+        self.just_the_good_access_tokens_are_let_in()
+        self.set_activity(number, True)
+
+    @rule(number=numbers, is_active=st.booleans())
+    def set_activity(self, number: int, is_active: bool) -> None:
+        owner = one_of(self.owners, number)
+        self.change_as_admin(owner, is_active=is_active)
+        owner.is_active = is_active
+        if not is_active:
+            self.end(owner)
+
+    @rule(number=numbers, what=st.sampled_from(["role", "wrong login", "wrong change", "made-up token"]))
+    def do_what_ends_nothing(self, number: int, what: str) -> None:
+        by = self.current(number)
+        wrong = self.other_password(by.owner)
+        match what:
+            case "role":
+                self.change_as_admin(by.owner, role=["reader", "editor", "admin"][number])
+            case "wrong login":
+                self.assert_refused(by.owner, wrong)
+            case "wrong change":
+                body = {"current_password": wrong, "new_password": wrong}
+                self.ask(by, "POST", "/auth/password/change", body, status=422)
+            case _:
+                answer = self.api.post("/auth/refresh", {"refresh_token": "made.up"})
+                assert_problem(answer, 401, "unauthenticated")
+
+    @rule(number=numbers)
+    def list_sessions(self, number: int) -> None:
+        by = self.current(number)
+        if answer := self.ask(by, "GET", "/auth/sessions?limit=100", status=200):
+            mine = [login for login in self.all if login.owner is by.owner and login.is_current(self.now)]
+            listed = {(item["id"], item["is_current"]) for item in answer.json()["items"]}
+            assert listed == {(login.session_id, login is by) for login in mine}
+
+    @rule()
+    def purge(self) -> None:
+        call_command("purge_sessions", stdout=StringIO())
+        for login in self.all:
+            login.has_ended |= not login.is_current(self.now)
+
+    @rule(number=numbers, seconds=st.sampled_from(DAYS))
+    def come_back_after_days(self, number: int, seconds: float) -> None:
+        login = self.current(number)
+        self.wait(seconds)
+        self.refresh_with(login, login.refresh_tokens[-1])
+
+    @rule(seconds=st.sampled_from([*MOMENTS, *MINUTES, *DAYS]))
+    def wait(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        self.traveller.move_to(self.now)
+
+    @rule(number=numbers, left=st.sampled_from([3600, 300.5, 300, 0.5, 0]))
+    def use_a_session_for_weeks(self, number: int, left: float) -> None:
+        """Until so many seconds before its end."""
+        login = self.current(number)
+        stop = login.ends_at - timedelta(seconds=left)
+        while self.now < stop:
+            self.wait(min(timedelta(days=6), stop - self.now).total_seconds())
+            self.refresh_with(login, login.refresh_tokens[-1])
+
+    # What must hold after each step.
+
+    @invariant()
+    def just_the_good_access_tokens_are_let_in(self) -> None:
+        for login in self.all:
+            for token, end in login.access_tokens:
+                answer = self.api.get("/users/me", Authorization=f"Bearer {token}")
+                assert answer.status_code == (200 if login.opens(end, self.now) else 401), login
+                if answer.status_code == 200:
+                    assert answer.json()["username"] == login.owner.user.username
+            # Those that were refused for their age are not asked again, but for the newest.
+            *older, newest = login.access_tokens
+            login.access_tokens = [*((token, end) for token, end in older if self.now.timestamp() < end), newest]
+
+    # How it is done.
+
+    def current(self, number: int) -> Login:
+        """A session that has not ended; a new one, of a user who is active by then, if all have."""
+        current = [login for login in self.all if login.is_current(self.now)]
+        if current:
+            return one_of(current, number)
+        if not one_of(self.owners, number).is_active:
+            self.set_activity(number, True)
+        return self.begin(one_of(self.owners, number))
+
+    def begin(self, owner: Owner) -> Login:
+        answer = self.api.post("/auth/login", {"username": owner.user.username, "password": owner.password})
+        assert answer.status_code == 200
+        login = Login(owner, Session.objects.latest("pk").pk, self.now + LIFETIME, self.now, self.now, [])
+        self.all.append(login)
+        self.keep_tokens(login, answer.json())
+        return login
+
+    def assert_refused(self, owner: Owner, password: str) -> None:
+        answer = self.api.post("/auth/login", {"username": owner.user.username, "password": password})
+        assert_problem(answer, 401, "wrong_credentials")
+
+    def refresh_with(self, login: Login, token: str) -> str | None:
+        """Refresh, hold the answer against the model, and return the refresh token in it."""
+        answer = self.api.post("/auth/refresh", {"refresh_token": token})
+        previous = login.refresh_tokens[-2] if len(login.refresh_tokens) > 1 else None
+        if not login.is_current(self.now):
+            assert_problem(answer, 401, "unauthenticated")
+            return None
+        if token == login.refresh_tokens[-1]:
+            login.used_at = login.rotated_at = self.now
+            assert answer.json()["refresh_token"] not in login.refresh_tokens
+            self.keep_tokens(login, answer.json())
+        elif token == previous and self.now - login.rotated_at <= GRACE:
+            assert answer.json()["refresh_token"] == login.refresh_tokens[-1]
+            self.keep_tokens(login, answer.json())
+        else:
+            assert_problem(answer, 401, "unauthenticated")
+            login.has_ended = True
+            return None
+        return login.refresh_tokens[-1]
+
+    def keep_tokens(self, login: Login, tokens: dict[str, Any]) -> None:
+        now = int(self.now.timestamp())
+        lifetime = min(ACCESS_SECONDS, int(login.ends_at.timestamp()) - now)
+        assert tokens["expires_in"] == lifetime
+        if tokens["refresh_token"] not in login.refresh_tokens:
+            login.refresh_tokens.append(tokens["refresh_token"])
+        login.access_tokens.append((tokens["access_token"], now + lifetime))
+
+    def ask(self, by: Login, method: str, path: str, body: Any = None, *, status: int) -> Any:
+        """The answer to the newest access token of a session, which is `status`; None if the token is not good."""
+        token, end = by.access_tokens[-1]
+        answer = self.api.send(method, path, body, Authorization=f"Bearer {token}")
+        is_good = by.opens(end, self.now)
+        assert answer.status_code == (status if is_good else 401)
+        return answer if is_good else None
+
+    def change_as_admin(self, owner: Owner, **changes: Any) -> None:
+        api = self.api.acting_as(self.admin)
+        assert api.patch(f"/users/{owner.user.pk}", changes).status_code == 200
+
+    def end(self, owner: Owner, *, but: Login | None = None) -> None:
+        for login in self.all:
+            login.has_ended |= login.owner is owner and login is not but
+
+    def other_password(self, owner: Owner) -> str:
+        return PASSWORDS[owner.password == PASSWORDS[0]]
+
+
+def run_machine(examples: int) -> None:
+    profile = settings(
+        max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    with override_settings(
+        # The machine logs in thousands of times, and neither hashes nor limits are what it tests.
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        FREE_FAILURES=10_000,
+        MIDDLEWARE=[],  # as in the server, whose handler of the API has none
+    ):
+        run_state_machine_as_test(SessionMachine, settings=profile)
+
+
+def in_one_loop(function: Callable[[int], None], argument: int) -> None:
+    """Call a sync function with an event loop at its side, so that no request of Django's client starts its own."""
+    async_to_sync(sync_to_async(function))(argument)
+
+
+@pytest.mark.django_db
+def test_just_the_tokens_of_the_model_are_good() -> None:
+    in_one_loop(run_machine, 25)
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_just_the_tokens_of_the_model_are_good_in_five_hundred_runs() -> None:
+    in_one_loop(run_machine, 500)
+
+
+def at_once(*calls: Callable[[], T]) -> list[T]:
+    """What the calls return, which run in threads, each with a connection of its own."""
+    together = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], T]) -> T:
+        together.wait()
+        try:
+            return call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return list(threads.map(run, calls))
+
+
+def post(path: str, body: Any, token: str | None = None, method: str = "POST") -> Any:
+    """Send a request from a client of its own, for threads."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return Api(Client(raise_request_exception=False)).send(method, path, body, **headers)
+
+
+def refresh(token: str) -> Any:
+    return post("/auth/refresh", {"refresh_token": token})
+
+
+def is_let_in(token: str) -> bool:
+    status = post("/users/me", None, token, method="GET").status_code
+    assert status in (200, 401)
+    return bool(status == 200)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAtOnce:
+    """Requests that really run at once."""
+
+    def test_a_login_that_a_new_password_overtook_is_refused(self) -> None:
+        user = make_user(username="ines", password=PASSWORD)
+        go_on = threading.Event()
+        for _ in range(passwords.THREADS):
+            passwords._executor.submit(go_on.wait)
+
+        def overtake() -> None:
+            while not passwords._executor._work_queue.qsize():
+                time.sleep(0.01)
+            try:
+                assert services._set_password(user, user.password, make_password(PASSWORDS[1]))
+            finally:
+                go_on.set()
+
+        answer, _ = at_once(lambda: post("/auth/login", {"username": "ines", "password": PASSWORD}), overtake)
+        assert_problem(answer, 401, "wrong_credentials")
+        assert not Session.objects.exists()
+
+    def test_eight_refreshes_with_one_token_rotate_once(self) -> None:
+        token = sessions.start(make_user()).refresh_token
+        seen = {token}
+        for _ in range(10):
+            answers = [answer.json() for answer in at_once(*[lambda token=token: refresh(token)] * 8)]
+            successors = {answer["refresh_token"] for answer in answers}
+            assert len(successors) == 1
+            assert not successors & seen
+            assert len({answer["access_token"] for answer in answers}) == 8
+            assert all(is_let_in(answer["access_token"]) for answer in answers)
+            session = Session.objects.get()
+            assert session.previous_hash == sha256(token.encode()).hexdigest()
+            (token,) = successors
+            assert session.token_hash == sha256(token.encode()).hexdigest()
+            seen |= successors
+
+    def test_eight_uses_of_an_old_token_end_the_session_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        pair = sessions.start(make_user())
+        newest = refresh(refresh(pair.refresh_token).json()["refresh_token"]).json()
+        with caplog.at_level("INFO", "blogsite.security"):
+            answers = at_once(*[lambda: refresh(pair.refresh_token)] * 8)
+        for answer in answers:
+            assert_problem(answer, 401, "unauthenticated")
+        assert not is_let_in(newest["access_token"])
+        assert refresh(newest["refresh_token"]).status_code == 401
+        assert sum("sessions_ended" in message for message in caplog.messages) == 1
+
+    @pytest.mark.parametrize(
+        ("method", "path", "body"),
+        [
+            ("POST", "/auth/logout", {"refresh_token": None}),
+            ("DELETE", "/auth/sessions", None),
+            ("POST", "/auth/password/change", {"current_password": PASSWORD, "new_password": PASSWORDS[1]}),
+        ],
+    )
+    def test_what_ends_a_session_ends_it_whatever_is_refreshed_meanwhile(
+        self, method: str, path: str, body: dict[str, Any] | None, settings: Any
+    ) -> None:
+        settings.FREE_FAILURES = 100  # all of the refreshes may fail, and twice
+        user = make_user(password=PASSWORD)
+        current = sessions.start(user)
+        others = [sessions.start(user).refresh_token for _ in range(6)]
+        body = {"refresh_token": others[0]} if path.endswith("logout") else body
+        ended, *refreshed = at_once(
+            lambda: post(path, body, current.access_token, method),
+            *[lambda token=token: refresh(token) for token in others],
+        )
+        assert ended.status_code == 204
+        doomed = 1 if path.endswith("logout") else len(others)
+        for token, answer in zip(others[:doomed], refreshed, strict=False):
+            assert answer.status_code in (200, 401)
+            if answer.status_code == 200:
+                assert not is_let_in(answer.json()["access_token"])
+                token = answer.json()["refresh_token"]
+            assert refresh(token).status_code == 401
+        for answer in refreshed[doomed:]:
+            assert is_let_in(answer.json()["access_token"])
+
+
+class TestARealServer:
+    """Two workers, which each remember who asked."""
+
+    @pytest.fixture
+    def server(self, tmp_path: Path) -> Iterator[Server]:
+        with serving(tmp_path, "--workers", "2") as running:
+            yield running
+            running.stop()  # the workers, too
+
+    @pytest.fixture
+    def client(self, server: Server) -> Iterator[httpx.Client]:
+        """Opens a connection for each request, so that each worker gets some."""
+        limits = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(base_url=f"{server.url}/api/v1", limits=limits) as client:
+            yield client
+
+    def refresh(self, client: httpx.Client, token: str) -> httpx.Response:
+        return client.post("/auth/refresh", json={"refresh_token": token})
+
+    def statuses(self, client: httpx.Client, tokens: dict[str, str]) -> set[int]:
+        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+        return {client.get("/users/me", headers=headers).status_code for _ in range(10)}
+
+    def test_two_tabs_stay_logged_in_and_a_thief_ends_it(self, client: httpx.Client) -> None:
+        credentials = {"username": "ines", "password": PASSWORD}
+        client.post("/auth/register", json={**credentials, "email": "ines@example.com"})
+        first, other = (client.post("/auth/login", json=credentials).json() for _ in range(2))
+        token = first["refresh_token"]
+        for _ in range(5):
+            tabs = [answer.json() for answer in at_once(*[lambda token=token: self.refresh(client, token)] * 2)]
+            assert tabs[0]["refresh_token"] == tabs[1]["refresh_token"] != token
+            token = tabs[0]["refresh_token"]
+            assert [self.statuses(client, tab) for tab in tabs] == [{200}, {200}]
+        stolen = self.refresh(client, first["refresh_token"])
+        assert (stolen.status_code, stolen.json()["code"]) == (401, "unauthenticated")
+        assert [self.statuses(client, tab) for tab in [first, *tabs]] == [{401}] * 3
+        assert self.refresh(client, token).status_code == 401
+        assert self.statuses(client, other) == {200}
+        assert self.refresh(client, other["refresh_token"]).status_code == 200

@@ -1,0 +1,510 @@
+"""Who fails often has to wait, and nobody else: the limits of the API and of the admin site's login."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import time_machine
+from asgiref.sync import async_to_sync
+from django.db import OperationalError, connection, transaction
+from django.http import HttpRequest
+from django.test import Client, RequestFactory
+
+from accounts.credentials import api_tokens, passwords, sessions
+from accounts.login_throttle import FREE_OF_AN_ACCOUNT, FailureThrottle
+from accounts.models import User
+from blogsite.errors import Conflict, Overloaded, WrongCredentials
+from blogsite.http.throttling import LONGEST_WAIT, MEMORY, RedisLimiter
+from tests.blogsite.http.test_throttling import redis_server
+from tests.client import Api, assert_problem
+from tests.factories import PASSWORD, make_admin, make_user
+from tests.server import Server, free_port, serving
+
+pytestmark = pytest.mark.django_db
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+FREE = 10
+OWNERS, OTHER = "192.0.2.1", "198.51.100.7"
+NEW_PASSWORD = "loud-ocean-candle"
+
+Action = Callable[[Api, User], Any]
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(settings: Any) -> Iterator[None]:
+    # Hundreds of passwords are tried here, and what is tested is how they are counted.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    passwords._nobodys_hash.cache_clear()
+    yield
+    passwords._nobodys_hash.cache_clear()
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """The time stands still, but for who moves it."""
+    with time_machine.travel(START, tick=False) as traveller:
+        yield traveller
+
+
+@pytest.fixture
+def owner() -> User:
+    return make_user(username="ines", email="ines@example.com", password=PASSWORD)
+
+
+def api_at(address: str, user: User | None = None) -> Api:
+    """The API, asked from an address."""
+    return Api(Client(raise_request_exception=False, REMOTE_ADDR=address), user)
+
+
+def log_in(api: Api, password: str, username: str = "ines") -> Any:
+    return api.post("/auth/login", {"username": username, "password": password})
+
+
+def assert_limited(response: Any, seconds: int, action: str = "login") -> None:
+    """The answer says in all its ways that the caller has to wait so long."""
+    assert_problem(response, 429, "too_many_requests")
+    assert response["Retry-After"] == str(seconds)
+    assert response["RateLimit"] == f'"{action}";r=0;t={seconds}'
+    assert response["RateLimit-Policy"] == f'"{action}";q={FREE};w={MEMORY}'
+    assert f"{seconds} second" in response.json()["detail"]
+
+
+def wrong_login(api: Api, user: User) -> Any:
+    return log_in(api, "wrong", user.username)
+
+
+def used_refresh_token(api: Api, user: User) -> Any:
+    token = sessions.start(user).refresh_token
+    sessions.end_by_token(token)
+    return api.post("/auth/refresh", {"refresh_token": token})
+
+
+def taken_name(api: Api, user: User) -> Any:
+    body = {"username": user.username, "email": "another@example.com", "password": PASSWORD}
+    return api.post("/auth/register", body)
+
+
+def reset_request(api: Api, user: User) -> Any:
+    return api.post("/auth/password/reset", {"email": "nobody@example.com"})
+
+
+def bad_reset_link(api: Api, user: User) -> Any:
+    return api.post("/auth/password/reset/confirm", {"uid": "MQ", "token": "a-b", "new_password": NEW_PASSWORD})
+
+
+def wrong_current_password(api: Api, user: User) -> Any:
+    body = {"current_password": "wrong", "new_password": NEW_PASSWORD}
+    return api.acting_as(user).post("/auth/password/change", body)
+
+
+def new_address_with_a_wrong_password(api: Api, user: User) -> Any:
+    body = {"email": "new@example.com", "current_password": "wrong"}
+    return api.acting_as(user).patch("/users/me", body)
+
+
+def garbage_token(api: Api, user: User) -> Any:
+    return api.get("/users/me", Authorization="Bearer garbage")
+
+
+def forged_token(api: Api, user: User) -> Any:
+    head, claims, signature = sessions.start(user).access_token.split(".")
+    return api.get("/posts", Authorization=f"Bearer {head}.{claims}.{signature[::-1]}")
+
+
+def guessed_api_token(api: Api, user: User) -> Any:
+    token, text = api_tokens.create_api_token(user=user, name="gone", scope="read")
+    token.delete()
+    return api.get("/users/me", Authorization=f"Bearer {text}")
+
+
+ACTIONS = [
+    (wrong_login, 401, "login"),
+    (used_refresh_token, 401, "refresh"),
+    (taken_name, 409, "register"),
+    (reset_request, 202, "reset"),
+    (bad_reset_link, 422, "reset-link"),
+    (wrong_current_password, 422, "password"),
+    (new_address_with_a_wrong_password, 422, "password"),
+    (garbage_token, 401, "token"),
+    (forged_token, 401, "token"),
+    (guessed_api_token, 401, "token"),
+]
+
+
+@pytest.mark.parametrize(("act", "status", "action"), ACTIONS)
+def test_after_the_free_failures_an_address_has_to_wait(
+    clock: time_machine.Traveller, owner: User, act: Action, status: int, action: str
+) -> None:
+    api = api_at(OTHER)
+    left = []
+    for _ in range(FREE):
+        answer = act(api, owner)
+        assert answer.status_code == status
+        assert answer["RateLimit-Policy"] == f'"{action}";q={FREE};w={MEMORY}'
+        left.append(answer["RateLimit"])
+    assert left == [f'"{action}";r={number};t={MEMORY}' for number in reversed(range(FREE))]
+    for seconds in (1, 2, 4):
+        assert_limited(act(api, owner), seconds, action)
+        assert act(api_at(OWNERS), owner).status_code == status
+        clock.shift(seconds)
+        assert act(api, owner).status_code == status
+    assert_limited(act(api, owner), 8, action)
+    clock.shift(MEMORY)
+    assert act(api, owner).status_code == status
+    assert act(api, owner)["RateLimit"] == f'"{action}";r={FREE - 2};t={MEMORY}'
+
+
+def test_a_thief_at_one_address_does_not_lock_the_owner_out(clock: time_machine.Traveller, owner: User) -> None:
+    thief = api_at(OTHER)
+    answers = [log_in(thief, f"guess {number}") for number in range(200)]
+    assert [answer.status_code for answer in answers] == [401] * FREE + [429] * 190
+    for answer in answers[FREE:]:
+        assert_limited(answer, 1)
+    assert log_in(api_at(OWNERS), PASSWORD).status_code == 200
+    assert_limited(log_in(thief, PASSWORD), 1)
+
+
+def test_owners_who_mistype_get_in_after_the_wait(clock: time_machine.Traveller, owner: User) -> None:
+    api = api_at(OWNERS)
+    for _ in range(FREE):
+        log_in(api, "wrong")
+    clock.shift(0.4)
+    assert_limited(log_in(api, PASSWORD), 1)
+    clock.shift(0.6)
+    assert log_in(api, PASSWORD).status_code == 200
+
+
+def test_the_wait_ends_at_a_quarter_of_an_hour(clock: time_machine.Traveller, owner: User) -> None:
+    api = api_at(OTHER)
+    waits = []
+    for _ in range(FREE + 12):
+        answer = log_in(api, "wrong")
+        if answer.status_code == 429:
+            waits.append(int(answer["Retry-After"]))
+            clock.shift(waits[-1])
+            assert log_in(api, "wrong").status_code == 401
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, LONGEST_WAIT, LONGEST_WAIT]
+
+
+def test_a_right_password_does_not_count(owner: User) -> None:
+    api = api_at(OWNERS)
+    answers = [log_in(api, PASSWORD) for _ in range(3 * FREE)]
+    assert {(answer.status_code, answer["RateLimit"]) for answer in answers} == {(200, f'"login";r={FREE};t={MEMORY}')}
+    assert [log_in(api, "wrong").status_code for _ in range(FREE)] == [401] * FREE
+
+
+def test_a_right_password_buys_no_more_guesses(clock: time_machine.Traveller, owner: User) -> None:
+    make_user(username="otto", password=PASSWORD)
+    api = api_at(OTHER)
+    for _ in range(FREE - 1):
+        assert log_in(api, "wrong", "ines").status_code == 401
+        assert log_in(api, PASSWORD, "otto").status_code == 200
+    assert log_in(api, "wrong", "ines").status_code == 401
+    assert_limited(log_in(api, PASSWORD, "otto"), 1)
+    clock.shift(1)
+    assert log_in(api, PASSWORD, "otto").status_code == 200
+    assert log_in(api, "wrong", "ines").status_code == 401
+    assert_limited(log_in(api, PASSWORD, "otto"), 2)
+
+
+def test_unknown_names_count_like_known_ones(clock: time_machine.Traveller) -> None:
+    api = api_at(OTHER)
+    assert [log_in(api, PASSWORD, f"name{number}").status_code for number in range(FREE)] == [401] * FREE
+    assert_limited(log_in(api, PASSWORD, "another"), 1)
+
+
+def test_what_cannot_be_read_does_not_count(owner: User) -> None:
+    api = api_at(OTHER)
+    for body in (b"{", {}, {"username": "ines"}, {"username": "ines", "password": ""}) * FREE:
+        assert api.post("/auth/login", body).status_code in (400, 422)
+    assert log_in(api, "wrong")["RateLimit"] == f'"login";r={FREE - 1};t={MEMORY}'
+
+
+def test_what_one_does_right_does_not_count(owner: User) -> None:
+    api = api_at(OWNERS)
+    token = sessions.start(owner).refresh_token
+    for number in range(2 * FREE):
+        answer = api.post("/auth/refresh", {"refresh_token": token})
+        assert answer.status_code == 200
+        token = answer.json()["refresh_token"]
+        body = {"username": f"guest{number}", "email": f"guest{number}@example.com", "password": PASSWORD}
+        assert api.post("/auth/register", body).status_code == 201
+        assert api.acting_as(owner).patch("/users/me", {"bio": f"Bio {number}"}).status_code == 200
+
+
+def test_a_weak_password_is_no_failure(owner: User) -> None:
+    api = api_at(OWNERS, owner)
+    for _ in range(FREE + 1):
+        weak_change = {"current_password": PASSWORD, "new_password": "12345678"}
+        assert api.post("/auth/password/change", weak_change).status_code == 422
+        weak = {"username": "guest", "email": "guest@example.com", "password": "12345678"}
+        assert api.post("/auth/register", weak).status_code == 422
+
+
+def test_who_has_to_wait_may_still_change_the_profile(owner: User) -> None:
+    api = api_at(OWNERS)
+    for _ in range(FREE):
+        wrong_current_password(api, owner)
+    assert wrong_current_password(api, owner).status_code == 429
+    assert api.acting_as(owner).patch("/users/me", {"bio": "Patient"}).json()["bio"] == "Patient"
+
+
+def test_a_right_current_password_does_not_count(owner: User) -> None:
+    api = api_at(OWNERS, owner)
+    for _ in range(FREE):
+        for old, new in ((PASSWORD, NEW_PASSWORD), (NEW_PASSWORD, PASSWORD)):
+            body = {"current_password": old, "new_password": new}
+            assert api.post("/auth/password/change", body).status_code == 204
+
+
+def test_each_action_is_counted_by_itself(owner: User) -> None:
+    api = api_at(OTHER)
+    for act, status, action in ACTIONS:
+        answer = act(api, owner)
+        assert answer.status_code == status
+        assert answer["RateLimit"].startswith(f'"{action}";r=')
+    for _ in range(FREE):
+        log_in(api, "wrong")
+    assert log_in(api, "wrong").status_code == 429
+    assert [act(api, owner).status_code for act, *_ in ACTIONS[1:]] == [status for _, status, _ in ACTIONS[1:]]
+
+
+def test_the_number_of_free_failures_is_a_setting(owner: User, settings: Any) -> None:
+    settings.FREE_FAILURES = 2
+    api = api_at(OTHER)
+    answers = [log_in(api, "wrong") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [401, 401, 429]
+    assert answers[0]["RateLimit-Policy"] == f'"login";q=2;w={MEMORY}'
+
+
+@pytest.mark.parametrize("kind", ["access token", "API token"])
+def test_a_good_token_is_never_made_to_wait(clock: time_machine.Traveller, owner: User, kind: str) -> None:
+    api = api_at(OTHER)
+    token = sessions.start(owner).access_token
+    if kind == "API token":
+        _, token = api_tokens.create_api_token(user=owner, name="build", scope="read")
+    for _ in range(FREE):
+        garbage_token(api, owner)
+    for act in (garbage_token, forged_token, guessed_api_token):
+        assert_limited(act(api, owner), 1, "token")
+        for path in ("/users/me", "/posts"):
+            answer = api.get(path, Authorization=f"Bearer {token}")
+            assert answer.status_code == 200
+            assert "RateLimit" not in answer
+    assert api.get("/posts").status_code == 200
+
+
+def test_a_token_that_was_ours_is_no_guess(clock: time_machine.Traveller, owner: User) -> None:
+    api = api_at(OTHER)
+    expired = sessions.start(owner).access_token
+    _, expired_api_token = api_tokens.create_api_token(
+        user=owner, name="build", scope="read", expires_at=START + timedelta(seconds=1)
+    )
+    clock.shift(3600)
+    ended = sessions.start(owner)
+    sessions.end_by_token(ended.refresh_token)
+    for _ in range(FREE + 1):
+        for token in (expired, expired_api_token, ended.access_token):
+            answer = api.get("/users/me", Authorization=f"Bearer {token}")
+            assert_problem(answer, 401, "unauthenticated")
+            assert "RateLimit" not in answer
+
+
+def test_one_network_of_ipv6_counts_as_one_address(clock: time_machine.Traveller, owner: User) -> None:
+    for number in range(FREE):
+        assert log_in(api_at(f"2001:db8:0:1:{number:x}::{number:x}"), "wrong").status_code == 401
+    assert_limited(log_in(api_at("2001:db8:0:1:ffff:ffff:ffff:ffff"), PASSWORD), 1)
+    assert log_in(api_at("2001:db8:0:2::1"), PASSWORD).status_code == 200
+
+
+def test_an_ipv4_address_is_the_same_in_the_dress_of_ipv6(clock: time_machine.Traveller, owner: User) -> None:
+    for _ in range(FREE):
+        log_in(api_at(f"::ffff:{OTHER}"), "wrong")
+    assert_limited(log_in(api_at(OTHER), PASSWORD), 1)
+    assert log_in(api_at(f"::ffff:{OWNERS}"), PASSWORD).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["", "unix:", "fe80::1%eth0", "not an address"])
+def test_a_strange_address_is_limited_too(owner: User, address: str) -> None:
+    api = api_at(address)
+    assert log_in(api, PASSWORD).status_code == 200
+    assert [log_in(api, "wrong").status_code for _ in range(FREE)] == [401] * FREE
+    assert log_in(api, PASSWORD).status_code == 429
+
+
+def test_failures_from_everywhere_make_the_account_wait(clock: time_machine.Traveller, owner: User) -> None:
+    make_user(username="otto", password=PASSWORD)
+    names = ["ines", "INES", " ines "]
+    for number in range(FREE_OF_AN_ACCOUNT):
+        answer = log_in(api_at(f"203.0.113.{number}"), "wrong", names[number % 3])
+        assert answer.status_code == 401
+    assert_limited(log_in(api_at(OWNERS), PASSWORD), 1)
+    assert log_in(api_at(OWNERS), PASSWORD, "otto").status_code == 200
+    clock.shift(1)
+    assert log_in(api_at(OTHER), "wrong").status_code == 401
+    assert_limited(log_in(api_at(OWNERS), PASSWORD), 2)
+    clock.shift(2)
+    assert log_in(api_at(OWNERS), PASSWORD).status_code == 200
+
+
+def test_who_waits_for_the_account_has_not_failed(clock: time_machine.Traveller, owner: User) -> None:
+    for number in range(FREE_OF_AN_ACCOUNT):
+        log_in(api_at(f"203.0.113.{number}"), "wrong")
+    for _ in range(2 * FREE):
+        assert_limited(log_in(api_at(OWNERS), PASSWORD), 1)
+    assert log_in(api_at(OWNERS), "wrong", "stranger")["RateLimit"] == f'"login";r={FREE - 1};t={MEMORY}'
+
+
+def test_a_mistake_of_ours_is_no_failure_of_the_client(owner: User) -> None:
+    api = api_at(OWNERS)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE accounts_user RENAME TO accounts_user_away")
+        if connection.vendor == "sqlite":  # elsewhere a transaction that failed once cannot go on
+            assert {log_in(api, PASSWORD).status_code for _ in range(2 * FREE)} == {500}
+        transaction.set_rollback(True)
+    assert log_in(api, "wrong")["RateLimit"] == f'"login";r={FREE - 1};t={MEMORY}'
+
+
+def test_failures_counted_in_redis_limit_all_the_same(
+    tmp_path: Path, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with redis_server(tmp_path, free_port()) as url, time_machine.travel(START, tick=False) as clock:
+        limiter = RedisLimiter(url)
+        monkeypatch.setattr("accounts.login_throttle.limiter", limiter)
+        api = api_at(OTHER)
+        assert [log_in(api, "wrong").status_code for _ in range(FREE)] == [401] * FREE
+        assert_limited(log_in(api, PASSWORD), 1)
+        assert log_in(api_at(OWNERS), PASSWORD).status_code == 200
+        clock.shift(1)
+        assert log_in(api, PASSWORD).status_code == 200
+        limiter._client.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"),
+    [
+        (WrongCredentials, 1),
+        (asyncio.CancelledError, 1),  # the client hung up before the answer
+        (Conflict, 0),
+        (Overloaded, 0),
+        (OperationalError, 0),
+    ],
+)
+def test_what_is_a_failure(error: type[BaseException], counted: int) -> None:
+    async def fail(request: HttpRequest) -> None:
+        async with FailureThrottle("test", request):
+            raise error
+
+    for number in range(3):
+        request = RequestFactory().post("/", REMOTE_ADDR=OTHER)
+        with pytest.raises(error):
+            async_to_sync(fail)(request)
+        told: dict[str, str] = request.rate_limit  # type: ignore[attr-defined]
+        assert told["RateLimit"] == f'"test";r={FREE - (number + 1) * counted};t={MEMORY}'
+
+
+class TestTheAdminSite:
+    """The login form, under the counters of `POST /auth/login`."""
+
+    @pytest.fixture
+    def ada(self) -> User:
+        return make_admin(username="ada", password=PASSWORD)
+
+    def form_at(self, address: str, password: str, username: str = "ada") -> Any:
+        client = Client(REMOTE_ADDR=address)
+        return client.post("/admin/login/", {"username": username, "password": password})
+
+    def test_after_the_free_failures_the_page_says_to_wait(self, clock: time_machine.Traveller, ada: User) -> None:
+        for _ in range(FREE):
+            assert "Please enter the correct" in self.form_at(OTHER, "wrong").content.decode()
+        for password in ("wrong", PASSWORD):
+            answer = self.form_at(OTHER, password)
+            page = answer.content.decode()
+            assert "try again in 1 second" in page.lower()
+            assert "Please enter the correct" not in page
+            assert "sessionid" not in answer.cookies
+        clock.shift(1)
+        assert self.form_at(OTHER, PASSWORD).status_code == 302
+
+    def test_others_get_in(self, ada: User) -> None:
+        for _ in range(20 * FREE):
+            self.form_at(OTHER, "wrong")
+        assert self.form_at(OWNERS, PASSWORD).status_code == 302
+
+    def test_its_failures_and_the_apis_add_up(self, clock: time_machine.Traveller, ada: User) -> None:
+        for _ in range(FREE // 2):
+            self.form_at(OTHER, "wrong")
+            log_in(api_at(OTHER), "wrong", "ada")
+        assert_limited(log_in(api_at(OTHER), PASSWORD, "ada"), 1)
+        assert "try again in 1 second" in self.form_at(OTHER, PASSWORD).content.decode().lower()
+
+    def test_failures_from_everywhere_make_the_account_wait(self, clock: time_machine.Traveller, ada: User) -> None:
+        for number in range(FREE_OF_AN_ACCOUNT):
+            log_in(api_at(f"203.0.113.{number}"), "wrong", "ada")
+        assert "try again in 1 second" in self.form_at(OWNERS, PASSWORD).content.decode().lower()
+        clock.shift(1)
+        assert self.form_at(OWNERS, PASSWORD).status_code == 302
+
+    def test_a_right_password_does_not_count(self, ada: User) -> None:
+        assert {self.form_at(OWNERS, PASSWORD).status_code for _ in range(2 * FREE)} == {302}
+
+    def test_readers_with_a_right_password_count_as_failures(self, owner: User) -> None:
+        for _ in range(FREE):
+            assert "Please enter the correct" in self.form_at(OTHER, PASSWORD, "ines").content.decode()
+        assert "try again in" in self.form_at(OTHER, PASSWORD, "ines").content.decode().lower()
+
+    def test_an_empty_form_does_not_count(self, ada: User) -> None:
+        for _ in range(2 * FREE):
+            assert self.form_at(OTHER, "", "").status_code == 200
+        assert self.form_at(OTHER, PASSWORD).status_code == 302
+
+
+class TestARealServer:
+    """The address is the connection's. Here the clock runs, so a short wait may be over before the next request."""
+
+    @contextmanager
+    def client_of(self, server: Server) -> Iterator[httpx.Client]:
+        """The client of somebody who has an account."""
+        with httpx.Client(base_url=f"{server.url}/api/v1", timeout=60) as client:
+            body = {"username": "ines", "email": "ines@example.com", "password": PASSWORD}
+            assert client.post("/auth/register", json=body).status_code == 201
+            yield client
+
+    def log_in(self, client: httpx.Client, password: str, forwarded_for: str = "") -> httpx.Response:
+        forged = {"X-Forwarded-For": forwarded_for, "X-Real-IP": forwarded_for, "Forwarded": f"for={forwarded_for}"}
+        body = {"username": "ines", "password": password}
+        return client.post("/auth/login", json=body, headers=forged if forwarded_for else {})
+
+    def test_a_forged_forwarded_address_changes_nothing(self, tmp_path: Path) -> None:
+        with serving(tmp_path) as server, self.client_of(server) as client:
+            answers = [self.log_in(client, "wrong", f"203.0.113.{number}") for number in range(3 * FREE)]
+            statuses = [answer.status_code for answer in answers]
+            assert statuses[:FREE] == [401] * FREE
+            assert 429 in statuses
+
+    def test_behind_a_trusted_proxy_the_forwarded_address_counts(self, tmp_path: Path) -> None:
+        with serving(tmp_path, FORWARDED_ALLOW_IPS="127.0.0.1") as server, self.client_of(server) as client:
+            answers = [self.log_in(client, "wrong", f"10.0.0.{number}, 203.0.113.1") for number in range(3 * FREE)]
+            assert 429 in [answer.status_code for answer in answers]
+            assert self.log_in(client, PASSWORD, "203.0.113.2").headers["RateLimit"] == f'"login";r={FREE};t={MEMORY}'
+
+    @pytest.fixture
+    def two_workers(self, tmp_path: Path) -> Iterator[Server]:
+        with redis_server(tmp_path, free_port()) as url, serving(tmp_path, "--workers", "2", REDIS_URL=url) as server:
+            yield server
+            server.stop()  # the workers, too
+
+    @pytest.mark.slow
+    def test_workers_on_one_redis_count_together(self, two_workers: Server) -> None:
+        with self.client_of(two_workers) as client, ThreadPoolExecutor(50) as threads:
+            answers = list(threads.map(lambda _: self.log_in(client, "wrong"), range(50)))
+        statuses = [answer.status_code for answer in answers]
+        assert set(statuses) == {401, 429}
+        assert FREE <= statuses.count(401) < 1.5 * FREE
