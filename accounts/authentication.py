@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from datetime import datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -13,8 +13,7 @@ from django.utils import timezone
 from accounts.credentials import access_tokens, api_tokens
 from accounts.login_throttle import FailureThrottle
 from accounts.models import Scope, Session, SessionQuerySet, User, Viewer
-from blogsite.db import compiled_queries
-from blogsite.db.compiled_queries import Param
+from blogsite.db.compiled_queries import compiled
 from blogsite.errors import Forbidden, Unauthenticated
 
 
@@ -72,8 +71,8 @@ class KnownCallers:
 
 async def _ask(credential: str | int) -> Caller | None:
     if isinstance(credential, int):
-        sessions = await compiled_queries.rows(_session, Param(credential))
-        return Caller(sessions[0].user, session_id=sessions[0].pk) if sessions else None
+        session = await _session(credential).afirst()
+        return Caller(session.user, session_id=session.pk) if session else None
     token = await _use_api_token(credential)
     if token is None:
         return None
@@ -81,7 +80,8 @@ async def _ask(credential: str | int) -> Caller | None:
     return Caller(token.user, scope=token.scope, expires_at=token.expires_at, asked_again_at=again)
 
 
-def _session(session_id: Any) -> SessionQuerySet:
+@compiled
+def _session(session_id: int) -> SessionQuerySet:
     account = ("username", "email", "full_name", "bio", "role", "is_active", "created_at")
     return Session.objects.filter(pk=session_id).select_related("user").only(*(f"user__{name}" for name in account))
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-import orjson
 from asgiref.sync import sync_to_async
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -18,7 +17,7 @@ from django.utils import timezone
 from accounts.authentication import UserRequest
 from accounts.models import IdempotentRequest, User
 from blogsite.errors import FieldError, IdempotencyKeyReused, Invalid
-from blogsite.http import ninja_api
+from blogsite.http.responses import render
 from blogsite.http.schemas import Output
 
 Out = TypeVar("Out", bound=Output)
@@ -36,7 +35,7 @@ def do_once(request: UserRequest, act: Callable[[], Any], output: type[Out], *, 
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:
-        return output.of(act())
+        return output.model_validate(act())
     if not KEY.fullmatch(key):
         message = "Must be 1 to 255 visible characters of ASCII"
         raise Invalid(errors=[FieldError("#/header/idempotency-key", "idempotency_key_invalid", message)])
@@ -44,9 +43,9 @@ def do_once(request: UserRequest, act: Callable[[], Any], output: type[Out], *, 
     fingerprint = hashlib.sha256(b"\n".join(part if isinstance(part, bytes) else part.encode() for part in parts))
 
     def answer() -> str:
-        return ninja_api.render(output.of(act())).decode()
+        return render(output.model_validate(act())).decode()
 
-    return output.trusted(orjson.loads(_once(request.auth, key, fingerprint.hexdigest(), answer)))
+    return output.model_validate_json(_once(request.auth, key, fingerprint.hexdigest(), answer))
 
 
 done_once = sync_to_async(do_once)

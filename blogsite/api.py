@@ -1,8 +1,8 @@
-"""Assembles the API, version 1: what clients may rely on is in `blogsite.http.ninja_api` and in each router."""
+"""Assembles version 1 of the API from the routers of the apps."""
 
 from accounts.api import auth as accounts
 from blogsite.http.ninja_api import BlogAPI
-from posts.api import posts
+from posts.api import authors, media, posts, revisions, tags
 
 api = BlogAPI(
     title="Blogsite",
@@ -10,10 +10,11 @@ api = BlogAPI(
     description="A headless blog: posts, tags, authors and accounts. Errors are RFC 9457 problems.",
     urls_namespace="api",
 )
-# What is asked most stands first: routes are tried in this order.
-api.add_router("/posts", posts.posts)
-api.add_router("/tags", posts.tags)
-api.add_router("/authors", posts.authors)
-api.add_router("/media", posts.media)
+# Django tries the routes in this order: the most frequent requests come first.
+api.add_router("/posts", posts.router)
+api.add_router("/posts", revisions.router)
+api.add_router("/tags", tags.router)
+api.add_router("/authors", authors.router)
+api.add_router("/media", media.router)
 api.add_router("/auth", accounts.auth)
 api.add_router("/users", accounts.users)

@@ -23,7 +23,8 @@ from blogsite.serving.request_limits import RequestLimits  # noqa: E402
 from blogsite.serving.response_cache import ResponseCache  # noqa: E402
 from blogsite.serving.static_files import static_files  # noqa: E402
 from posts.media import services as media  # noqa: E402
-from posts.models import MEDIA_URL, NEXT_PUBLICATION  # noqa: E402
+from posts.models import MEDIA_URL  # noqa: E402
+from posts.queries import NEXT_PUBLICATION  # noqa: E402
 
 api = APIHandler()
 pages = static_files(django)

@@ -161,14 +161,14 @@ class LengthRequired(BlogError):
 
 
 class Stale(BlogError):
-    """`If-Match` names another version than the current one. `current` is the thing as it is now."""
+    """`If-Match` does not name the current version. `current` is the resource as it is now, `etag` its entity tag."""
 
     status, code, title = 412, "stale", "It was changed since you read it"
 
-    def __init__(self, current: Any = None) -> None:
+    def __init__(self, current: Any = None, *, etag: str | None = None) -> None:
         super().__init__()
         self.current = current
-        self.etag: str | None = None
+        self.etag = etag
 
 
 class TooLarge(BlogError):

@@ -1,21 +1,21 @@
-"""The post, the index of its tags, and the questions that can be asked of them."""
+"""Posts with their revisions, former slugs and tag index, uploaded images, and the scopes of their QuerySets."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from accounts.models import User, UserQuerySet, Viewer
+from accounts.models import User
 from blogsite.db.compiled_queries import CurrentTime, Placeholder, as_expression
 from blogsite.db.loading import FastLoadingModel, HasPassed
+from posts.access import Access
 from posts.search import matching
 
-SUMMARY = (
+SUMMARY_FIELDS = (
     "title",
     "slug",
     "excerpt",
@@ -35,18 +35,12 @@ SUMMARY = (
         for name in ("name", "width", "height", "bytes", "content_type", "alt_text", "variants", "sha256", "created_at")
     ),
 )
-CONTENT = ("content", "content_html")
+CONTENT_FIELDS = ("content", "content_html")
 MEDIA_URL = "/media/"
 
 
-NEXT_PUBLICATION = (
-    "SELECT MIN(published_at) FROM posts_post WHERE published AND trashed_at IS NULL AND published_at > %s"
-)
-"""SQL of the next moment at which a scheduled post becomes public; on SQLite and on PostgreSQL."""
-
-
 class PostStatus(models.TextChoices):
-    """What a post is, by `trashed_at`, `published` and the clock."""
+    """The state of a post, derived from `trashed_at`, `published`, `published_at` and the current time."""
 
     DRAFT = "draft", "Draft"
     SCHEDULED = "scheduled", "Scheduled"
@@ -54,33 +48,46 @@ class PostStatus(models.TextChoices):
     TRASHED = "trashed", "Trashed"
 
 
-_KEPT = Q(trashed_at__isnull=True)
-_INDEXED = Q(published=True) & _KEPT
-_PUBLISHED = _INDEXED & Q(HasPassed("published_at"))
+_NOT_TRASHED = Q(trashed_at__isnull=True)
+_PUBLIC_OR_SCHEDULED = Q(published=True) & _NOT_TRASHED
+_PUBLISHED = _PUBLIC_OR_SCHEDULED & Q(HasPassed("published_at"))
 
 
 class PostQuerySet(models.QuerySet["Post"]):
-    """Questions about posts."""
+    """The scopes of posts."""
+
+    def visible_to(self, access: Access) -> Self:
+        """Posts that a user with this access may see: the public ones and their own, or all; also trashed ones."""
+        if access.sees_all:
+            return self
+        return self.published() if access.user_id is None else self.filter(_PUBLISHED | Q(author=access.user_id))
+
+    def changeable_by(self, access: Access) -> Self:
+        """Posts that a user with this access may change: their own, or all; also trashed ones."""
+        return self if access.sees_all else self.filter(author=access.user_id)
 
     def published(self) -> Self:
-        """What the public may see, now."""
+        """Posts that are public now."""
         return self.filter(_PUBLISHED)
 
     def scheduled(self) -> Self:
-        return self.filter(_INDEXED, published_at__gt=CurrentTime())
+        """Posts that become public in the future."""
+        return self.filter(_PUBLIC_OR_SCHEDULED, published_at__gt=CurrentTime())
 
     def drafts(self) -> Self:
-        return self.filter(_KEPT, published=False)
+        """Posts that are not published and not in the trash."""
+        return self.filter(_NOT_TRASHED, published=False)
 
-    def kept(self) -> Self:
-        """What is not in the trash."""
-        return self.filter(_KEPT)
+    def not_trashed(self) -> Self:
+        """Posts that are not in the trash."""
+        return self.filter(_NOT_TRASHED)
 
     def trashed(self) -> Self:
-        return self.exclude(_KEPT)
+        """Posts in the trash."""
+        return self.exclude(_NOT_TRASHED)
 
-    def with_status(self, status: str) -> Self:
-        """Posts of a `PostStatus`, or of "all"."""
+    def with_status(self, status: PostStatus) -> Self:
+        """Posts in this state."""
         match status:
             case PostStatus.PUBLISHED:
                 return self.published()
@@ -90,30 +97,16 @@ class PostQuerySet(models.QuerySet["Post"]):
                 return self.drafts()
             case PostStatus.TRASHED:
                 return self.trashed()
-            case _:
-                return self
-
-    def visible_to(self, viewer: Viewer, status: str = "all") -> Self:
-        """What `viewer` may see: the public posts; an author's own; everything, for editors and admins; also the trash.
-
-        Of these, the posts of a `PostStatus`, or "all".
-        """
-        if status == PostStatus.PUBLISHED:
-            return self.published()  # everybody may see these
-        if not (isinstance(viewer, User) and viewer.sees_unpublished):
-            return self.published().with_status(status)
-        visible = self if viewer.is_editor else self.filter(_PUBLISHED | Q(author=viewer.pk))
-        return visible.with_status(status)
 
     def by(self, username: str) -> Self:
-        """Posts of the author of this name. One id, so that an index on the author also serves the order."""
+        """Posts of the author with this username. One id is compared, so that an index also serves the order."""
         return self.filter(author=User.objects.named(username).values("pk")[:1])
 
     def tagged(self, *tags: str) -> Self:
-        """Posts that have all of these tags.
+        """Posts that have all these tags.
 
-        `tag_time` and `tag_post` are the time and the id of a published post again, in an order that the index of tags
-        has: by those of the post, all posts of a tag would be sorted.
+        The aliases `tag_time` and `tag_post` are the time and the id of a published post, from the tag index: an order
+        by them is the order of that index, whereas an order by the post's own columns would sort all posts of a tag.
         """
         posts = self
         for number, tag in enumerate(tags):
@@ -122,55 +115,38 @@ class PostQuerySet(models.QuerySet["Post"]):
                 posts = posts.alias(tag_time=F("tag_index__published_at"), tag_post=F("tag_index__post"))
         return posts
 
-    def matching(
-        self,
-        *,
-        author: str | None = None,
-        tag: Sequence[str] = (),
-        published_after: datetime | None = None,
-        published_before: datetime | None = None,
-        q: str | Placeholder | None = None,
-        among: int | None = None,
-    ) -> Self:
-        """Posts that meet every condition that is given. The bounds of time are exclusive.
+    def found_by(self, search_query: str | Placeholder, candidate_limit: int | Placeholder | None = None) -> Self:
+        """Posts that match a full-text query (`posts.search`), each with its `rank` and its `snippet`.
 
-        With `q`, a query of `posts.search`, each has its `rank` and its `snippet`; they are looked for `among` so many
-        of the best matches, or among all.
+        With a `candidate_limit`, only so many of the best matches are looked up.
         """
-        posts = self.tagged(*tag)
-        if q is not None:
-            posts = matching.with_matches(posts, as_expression(q), among)
-        if author is not None:
-            posts = posts.by(author)
-        if published_after is not None:
-            posts = posts.filter(published_at__gt=published_after)
-        if published_before is not None:
-            posts = posts.filter(published_at__lt=published_before)
+        limit = None if candidate_limit is None else as_expression(candidate_limit)
+        posts: Self = matching.with_matches(self, as_expression(search_query), limit)
         return posts
 
     def with_summary(self) -> Self:
         """Load what `PostSummary` shows."""
-        return self.select_related("author", "cover_image").only(*SUMMARY)
+        return self.select_related("author", "cover_image").only(*SUMMARY_FIELDS)
 
     def with_content(self) -> Self:
         """Load what `PostOut` shows."""
-        return self.select_related("author", "cover_image").only(*SUMMARY, *CONTENT)
+        return self.select_related("author", "cover_image").only(*SUMMARY_FIELDS, *CONTENT_FIELDS)
 
-    def showing(self, media: "Media") -> Self:
-        """Posts of any state whose cover image this is, or whose text has the address of one of its files."""
+    def using_media(self, media: "Media") -> Self:
+        """Posts in any state with this image as their cover, or with the URL of one of its files in their content."""
         return self.filter(Q(cover_image=media) | Q(content__contains=media.stem))
 
 
 class MediaQuerySet(models.QuerySet["Media"]):
-    """Questions about uploaded images."""
+    """The scopes of uploaded images."""
 
-    def visible_to(self, viewer: User) -> Self:
-        """Everything for editors and admins, and for others what they uploaded."""
-        return self if viewer.is_editor else self.filter(author=viewer)
+    def visible_to(self, access: Access) -> Self:
+        """Images that a user with this access may see and change: their own, or all."""
+        return self if access.sees_all else self.filter(author=access.user_id)
 
 
 class Media(FastLoadingModel):
-    """An uploaded image. Its files are as public as their names, which nobody can guess (`posts.media`)."""
+    """An uploaded image. Anybody who knows the random names of its files may load them (`posts.media`)."""
 
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="media")
     name = models.CharField(max_length=50, unique=True)
@@ -178,10 +154,10 @@ class Media(FastLoadingModel):
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     bytes = models.PositiveIntegerField()
-    stored_bytes = models.PositiveIntegerField()  # of all files together
-    alt_text = models.CharField(max_length=500, blank=True, help_text="For those who do not see the image.")
+    stored_bytes = models.PositiveIntegerField()  # the size of all files together
+    alt_text = models.CharField(max_length=500, blank=True, help_text="Describes the image.")
     variants = models.JSONField()  # pairs of a width and a height
-    sha256 = models.CharField(max_length=64)  # of what was uploaded
+    sha256 = models.CharField(max_length=64)  # of the uploaded bytes
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = MediaQuerySet.as_manager()
@@ -195,7 +171,7 @@ class Media(FastLoadingModel):
 
     @property
     def stem(self) -> str:
-        """What the names of all its files begin with."""
+        """The prefix of the names of all its files."""
         return self.name.partition(".")[0]
 
     @property
@@ -204,7 +180,7 @@ class Media(FastLoadingModel):
 
     @property
     def sources(self) -> list["Source"]:
-        """The variants, narrow to wide."""
+        """The variants, from narrow to wide."""
         return [Source(f"{self.stem}-{width}.webp", width, height) for width, height in self.variants]
 
     @property
@@ -226,12 +202,12 @@ class Source:
 
 
 class Post(FastLoadingModel):
-    """A text by an author. It is public while `published` is true and `published_at` is not in the future."""
+    """A post. It is public while it is `published`, its `published_at` is not in the future and it is not trashed."""
 
     title = models.CharField(max_length=200)
-    slug = models.CharField(max_length=100, blank=True, help_text="The name in addresses; empty: made from the title.")
+    slug = models.CharField(max_length=100, blank=True, help_text="Empty: made from the title.")
     content = models.TextField(blank=True, help_text="Markdown.")
-    excerpt = models.CharField(max_length=500, blank=True, help_text="Empty: the beginning of the content.")
+    excerpt = models.CharField(max_length=500, blank=True, help_text="Empty: derived from the content.")
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="posts")
     tags = models.JSONField(default=list, blank=True)
     published = models.BooleanField(default=False)
@@ -244,30 +220,32 @@ class Post(FastLoadingModel):
     version = models.PositiveIntegerField(default=1, editable=False)
     trashed_at = models.DateTimeField(null=True, editable=False)
 
-    # Derived from the content when it is written, so that no read renders.
+    # Derived from the content when it is saved, so that no request has to render it.
     content_html = models.TextField(editable=False)
     derived_excerpt = models.CharField(max_length=500, editable=False)
     reading_minutes = models.PositiveIntegerField(editable=False)
 
     objects = PostQuerySet.as_manager()
-    snippet: str | None = None  # where a search found it
+    snippet: str | None = None  # the passage that a search found
 
     class Meta:
         constraints = [
-            # A post in the trash gives its slug away.
-            models.UniqueConstraint(fields=["slug"], name="posts_post_slug_unique", condition=_KEPT),
+            # The slug of a post in the trash is free for other posts.
+            models.UniqueConstraint(fields=["slug"], name="posts_post_slug_unique", condition=_NOT_TRASHED),
             models.CheckConstraint(
                 condition=Q(published=False) | Q(published_at__isnull=False), name="posts_post_published_has_time"
             ),
             models.CheckConstraint(condition=~Q(title="") & ~Q(slug=""), name="posts_post_title_slug_not_empty"),
         ]
         indexes = [
-            # Partial: `WHERE published` alone is a condition that no ordinary index serves on SQLite.
-            models.Index(fields=["-published_at", "-id"], name="posts_post_public", condition=_INDEXED),
+            # Partial indexes: no ordinary index on SQLite serves the condition `WHERE published`.
+            models.Index(fields=["-published_at", "-id"], name="posts_post_public", condition=_PUBLIC_OR_SCHEDULED),
             models.Index(
-                fields=["author", "-published_at", "-id"], name="posts_post_author_public", condition=_INDEXED
+                fields=["author", "-published_at", "-id"],
+                name="posts_post_author_public",
+                condition=_PUBLIC_OR_SCHEDULED,
             ),
-            models.Index(fields=["title", "id"], name="posts_post_title_public", condition=_INDEXED),
+            models.Index(fields=["title", "id"], name="posts_post_title_public", condition=_PUBLIC_OR_SCHEDULED),
             models.Index(fields=["-updated_at", "-id"], name="posts_post_updated"),
             models.Index(fields=["trashed_at"], name="posts_post_trashed", condition=Q(trashed_at__isnull=False)),
             models.Index(fields=["cover_image"], name="posts_post_cover", condition=Q(cover_image__isnull=False)),
@@ -282,22 +260,22 @@ class Post(FastLoadingModel):
             return PostStatus.TRASHED
         if not self.published or self.published_at is None:
             return PostStatus.DRAFT
-        # Not `timezone.now`, which looks at the settings each time: lists ask this for each post.
+        # Not `timezone.now`, which reads the settings at each call: lists evaluate this for each post.
         return PostStatus.SCHEDULED if self.published_at > datetime.now(UTC) else PostStatus.PUBLISHED
 
     @property
     def highlight(self) -> str | None:
-        """Where a search found the post, as safe HTML."""
+        """The passage that a search found, as safe HTML, or None without a search."""
         return matching.highlighted(self.snippet)
 
     @property
     def summary(self) -> str:
-        """The excerpt that was given, or the one derived from the content."""
+        """The excerpt that the author wrote, or the one derived from the content."""
         return self.excerpt or self.derived_excerpt
 
 
 class RevisionQuerySet(models.QuerySet["Revision"]):
-    """Questions about revisions."""
+    """The scopes of revisions."""
 
     def with_editor(self) -> Self:
         """Load what `RevisionOut` shows."""
@@ -307,7 +285,7 @@ class RevisionQuerySet(models.QuerySet["Revision"]):
 
 
 class Revision(FastLoadingModel):
-    """A post as it was after one change. Creation is version 1."""
+    """The state of a post after one change. Version 1 is the creation."""
 
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="revisions", db_index=False)
     version = models.PositiveIntegerField()
@@ -335,7 +313,7 @@ class Revision(FastLoadingModel):
 
 
 class FormerSlug(models.Model):
-    """A slug that a post had before: whoever asks for it is sent on."""
+    """A slug that a post had before. Requests for it are redirected to the current slug."""
 
     slug = models.CharField(max_length=100, unique=True)
     post = models.ForeignKey(Post, on_delete=models.CASCADE, related_name="former_slugs")
@@ -345,12 +323,12 @@ class FormerSlug(models.Model):
 
 
 class SearchEntry(models.Model):
-    """A post's entry in the full-text index, kept by the database itself (`posts.triggers`, `posts.search`)."""
+    """A post's entry in the full-text index, which database triggers maintain (`posts.triggers`, `posts.search`)."""
 
     post = models.OneToOneField(
         Post, primary_key=True, db_column="rowid", on_delete=models.DO_NOTHING, related_name="search"
     )
-    rank = models.FloatField()  # of what `posts.search` has found
+    rank = models.FloatField()  # computed by `posts.search` for the matches of a query
 
     class Meta:
         managed = False
@@ -361,13 +339,15 @@ class SearchEntry(models.Model):
 
 
 class PostTagQuerySet(models.QuerySet["PostTag"]):
-    """Questions about tags."""
+    """The scopes of the tag index."""
 
     def public(self) -> Self:
+        """Entries of posts that are public now."""
         return self.filter(published_at__lte=CurrentTime())
 
-    def starting_with(self, beginning: str) -> Self:
-        return self.filter(name__startswith=beginning)
+    def starting_with(self, prefix: str) -> Self:
+        """Entries whose tag has this prefix."""
+        return self.filter(name__startswith=prefix)
 
     def counted(self) -> models.QuerySet["PostTag", tuple[str, int]]:
         """Rows of (name, post_count)."""
@@ -375,11 +355,11 @@ class PostTagQuerySet(models.QuerySet["PostTag"]):
 
 
 class PostTag(models.Model):
-    """The index of `Post.tags`, derived by the database itself: read it, and never write it (`posts.triggers`)."""
+    """An entry of the index of `Post.tags`, which database triggers maintain (`posts.triggers`): never write it."""
 
     name = models.CharField(max_length=50)
     post = models.ForeignKey(Post, on_delete=models.DO_NOTHING, db_index=False, related_name="tag_index")
-    published_at = models.DateTimeField(null=True)  # of published posts alone
+    published_at = models.DateTimeField(null=True)  # null for drafts and trashed posts
 
     objects = PostTagQuerySet.as_manager()
 
@@ -389,12 +369,3 @@ class PostTag(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-def public_authors() -> UserQuerySet:
-    """The users who have public posts, each with their `post_count`."""
-    public = Post.objects.published().filter(author=OuterRef("pk")).order_by()
-    counted = public.values("author").annotate(count=Count("pk")).values("count")
-    return (
-        User.objects.filter(Exists(public)).annotate(post_count=Subquery(counted)).only("username", "full_name", "bio")
-    )

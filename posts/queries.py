@@ -1,93 +1,170 @@
-"""What is asked about posts again and again: functions for `blogsite.db.compiled_queries`, which keeps their SQL."""
+"""Every query that reads posts, revisions, tags, authors and images for a client, and the orders of the lists.
 
-from typing import Any, cast
+The functions with `@compiled` return a `CompiledQuery`, whose SQL is kept (`blogsite.db.compiled_queries`); the others
+return ordinary QuerySets.
+"""
 
-from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
 
-from accounts.models import User, UserQuerySet, Viewer
-from blogsite.db.compiled_queries import Param
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+
+from accounts.models import User, UserQuerySet
+from blogsite.db.compiled_queries import compiled
+from blogsite.db.keyset import Order
+from posts.access import Access
 from posts.models import (
     Media,
     MediaQuerySet,
     Post,
     PostQuerySet,
+    PostStatus,
     PostTag,
     Revision,
     RevisionQuerySet,
-    public_authors,
 )
 
-Sight = tuple[str, Param] | None
-"""Who looks, as a question needs to know it: a role and an id, or None for those who see what the public sees."""
+NEXT_PUBLICATION = (
+    "SELECT MIN(published_at) FROM posts_post WHERE published AND trashed_at IS NULL AND published_at > %s"
+)
+"""The SQL, for both engines, of the next time after a given time at which a scheduled post becomes public."""
+
+NEWEST_FIRST = Order("-published_at", keys=("published_at", "id"), descending=True, nullable=True)
+LAST_UPDATED_FIRST = Order("-updated_at", keys=("updated_at", "id"), descending=True)
+POST_ORDERS = {
+    "-published_at": NEWEST_FIRST,
+    "published_at": Order("published_at", keys=("published_at", "id"), nullable=True),
+    "-updated_at": LAST_UPDATED_FIRST,
+    "title": Order("title", keys=("title", "id")),
+}
+BEST_MATCH_FIRST = Order("rank", keys=("rank", "id"), columns=("rank", "match"))
+NEWEST_VERSION_FIRST = Order("-version", keys=("version",), descending=True)
+NEWEST_MEDIA_FIRST = Order("-id", keys=("id",), descending=True)
+TAGS_BY_NAME = Order("name", keys=("name",))
+AUTHORS_BY_USERNAME = Order("username", keys=("username", "id"))
 
 
-def sight_of(viewer: Viewer) -> Sight:
-    """`viewer` as an argument of a question."""
-    return (viewer.role, Param(viewer.pk)) if isinstance(viewer, User) and viewer.sees_unpublished else None
+class PostSelection(NamedTuple):
+    """Which posts a list contains; None, an empty tuple and False select nothing. The bounds of time are exclusive."""
+
+    status: PostStatus | None = None
+    tags: tuple[str, ...] = ()
+    author: str | None = None
+    published_after: datetime | None = None
+    published_before: datetime | None = None
+    search_query: str | None = None
+    with_content: bool = False
 
 
-def post_by_id(sight: Sight, post_id: Any) -> PostQuerySet:
-    return _kept(sight).with_content().filter(pk=post_id)
+@compiled
+def post_by_id(access: Access, post_id: int) -> PostQuerySet:
+    """The post with this id, unless it is in the trash."""
+    return Post.objects.visible_to(access).not_trashed().with_content().filter(pk=post_id)
 
 
-def post_by_slug(sight: Sight, slug: Any) -> PostQuerySet:
-    return _kept(sight).with_content().filter(slug=slug)
+@compiled
+def post_by_slug(access: Access, slug: str) -> PostQuerySet:
+    """The post with this slug, unless it is in the trash."""
+    return Post.objects.visible_to(access).not_trashed().with_content().filter(slug=slug)
 
 
-def post_by_former_slug(sight: Sight, slug: Any) -> PostQuerySet:
-    return _kept(sight).filter(former_slugs__slug=slug).only("slug", "author")
+@compiled
+def post_by_former_slug(access: Access, slug: str) -> PostQuerySet:
+    """The current slug of the post that had this slug before."""
+    return Post.objects.visible_to(access).not_trashed().filter(former_slugs__slug=slug).only("slug", "author")
 
 
-def post_for_preview(post_id: Any) -> PostQuerySet:
-    return Post.objects.kept().with_content().filter(pk=post_id)
+@compiled
+def post_for_preview(post_id: int) -> PostQuerySet:
+    """The post with this id, published or not, unless it is in the trash: for the owners of a preview link."""
+    return Post.objects.not_trashed().with_content().filter(pk=post_id)
 
 
-def revisions(post_id: Any) -> RevisionQuerySet:
+@compiled
+def posts(access: Access, selection: PostSelection, candidate_limit: int | None) -> PostQuerySet:
+    """The posts of a list. A search looks up only `candidate_limit` of the best matches, or all of them."""
+    if selection.status is PostStatus.PUBLISHED:
+        found = Post.objects.published()  # everybody may see these
+    else:
+        found = Post.objects.visible_to(access)
+        found = found if selection.status is None else found.with_status(selection.status)
+    found = found.tagged(*selection.tags)
+    if selection.search_query is not None:
+        found = found.found_by(selection.search_query, candidate_limit)
+    if selection.author is not None:
+        found = found.by(selection.author)
+    if selection.published_after is not None:
+        found = found.filter(published_at__gt=selection.published_after)
+    if selection.published_before is not None:
+        found = found.filter(published_at__lt=selection.published_before)
+    return found.with_content() if selection.with_content else found.with_summary()
+
+
+def post_order(selection: PostSelection, sort: str | None) -> Order:
+    """Return the order of a list of posts: the one that the request names, or the default for its selection."""
+    if selection.search_query and not sort:
+        return BEST_MATCH_FIRST
+    always_timed = selection.status in (PostStatus.PUBLISHED, PostStatus.SCHEDULED)
+    order = POST_ORDERS[sort] if sort else NEWEST_FIRST if always_timed else LAST_UPDATED_FIRST
+    if not always_timed:
+        return order
+    # Without nulls, the condition of a cursor is one comparison, which an index serves.
+    by_tag = ("tag_time", "tag_post") if selection.tags and order.keys == ("published_at", "id") else ()
+    return replace(order, nullable=False, columns=by_tag)
+
+
+@compiled
+def revisions(post_id: int) -> RevisionQuerySet:
+    """The revisions of a post."""
     return Revision.objects.filter(post=post_id).with_editor()
 
 
-def revision(post_id: Any, version: Any) -> RevisionQuerySet:
-    return revisions(post_id).filter(version=version)
+@compiled
+def revision(post_id: int, version: int) -> RevisionQuerySet:
+    """One revision of a post."""
+    return Revision.objects.filter(post=post_id, version=version).with_editor()
 
 
-def posts(
-    sight: Sight, status: str, content: bool, conditions: tuple[tuple[str, Any], ...], among: int | None = None
-) -> PostQuerySet:
-    """Posts of a status that meet the conditions of `PostQuerySet.matching`, with their content or without it."""
-    found = Post.objects.visible_to(_viewer(sight), status).matching(**dict(conditions), among=among)
-    return found.with_content() if content else found.with_summary()
+@compiled
+def media(access: Access) -> MediaQuerySet:
+    """The images that the user may see."""
+    return Media.objects.visible_to(access)
 
 
-def media(everything: bool, user_id: Any) -> MediaQuerySet:
-    """All uploaded images, or those of a user."""
-    return Media.objects.all() if everything else Media.objects.filter(author=user_id)
+@compiled
+def media_by_id(access: Access, media_id: int) -> MediaQuerySet:
+    """The image with this id."""
+    return Media.objects.visible_to(access).filter(pk=media_id)
 
 
-def one_media(everything: bool, user_id: Any, media_id: Any) -> MediaQuerySet:
-    return media(everything, user_id).filter(pk=media_id)
+@compiled
+def tags(prefix: str) -> QuerySet[PostTag, tuple[str, int]]:
+    """The tags of public posts that start with `prefix`, with the number of these posts."""
+    return PostTag.objects.public().starting_with(prefix).counted()
 
 
-def tags(beginning: str) -> QuerySet[PostTag, tuple[str, int]]:
-    """The tags of public posts that start so, counted."""
-    return PostTag.objects.public().starting_with(beginning).counted()
-
-
-def tag(name: Any) -> QuerySet[PostTag, tuple[str, int]]:
+@compiled
+def tag(name: str) -> QuerySet[PostTag, tuple[str, int]]:
+    """The tag with this name, if public posts have it, with the number of these posts."""
     return PostTag.objects.public().filter(name=name).counted()
 
 
+@compiled
 def authors() -> UserQuerySet:
-    return public_authors()
+    """The users who have public posts, each with their `post_count`."""
+    return _public_authors()
 
 
-def author(username: Any) -> UserQuerySet:
-    return public_authors().named(username)
+@compiled
+def author(username: str) -> UserQuerySet:
+    """The user with this username, in any letter case, if they have public posts."""
+    return _public_authors().named(username)
 
 
-def _kept(sight: Sight) -> PostQuerySet:
-    return Post.objects.visible_to(_viewer(sight)).kept()
-
-
-def _viewer(sight: Sight) -> Viewer:
-    return AnonymousUser() if sight is None else User(role=sight[0], pk=cast(Any, sight[1]))
+def _public_authors() -> UserQuerySet:
+    public = Post.objects.published().filter(author=OuterRef("pk")).order_by()
+    counted = public.values("author").annotate(count=Count("pk")).values("count")
+    return (
+        User.objects.filter(Exists(public)).annotate(post_count=Subquery(counted)).only("username", "full_name", "bio")
+    )

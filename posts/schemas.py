@@ -1,16 +1,16 @@
-"""What clients send and get about posts, tags and authors."""
+"""The request and response bodies of the operations on posts, revisions, media, tags and authors."""
 
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from blogsite.db.compiled_queries import Param
-from blogsite.http.schemas import UNSET, Flag, GivenId, Input, Moment, Output, PageQuery, Storable, unique
+from blogsite.http.schemas import UNSET, BodyId, Flag, Input, Moment, Output, PageQuery, Storable, unique
 from posts.content import slugs
 from posts.models import PostStatus
+from posts.queries import PostSelection
 from posts.search.matching import query_of
 
 MAX_CONTENT_BYTES = 1024 * 1024
@@ -43,12 +43,12 @@ Slug = Annotated[
     Storable,
     AfterValidator(_slug),
 ]
-SlugAsked = Annotated[str, Field(max_length=slugs.MAX_LENGTH), Storable]
+RequestedSlug = Annotated[str, Field(max_length=slugs.MAX_LENGTH), Storable]
 Content = Annotated[str, Field(description="Markdown, up to 1 MiB in UTF-8."), Storable, AfterValidator(_content)]
 Excerpt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable]
 AltText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable]
 TagName = Annotated[str, Field(min_length=1, max_length=50), Storable, BeforeValidator(_tag)]
-"""A tag: trimmed, with single spaces, case-folded, in Unicode's composed form (NFC)."""
+"""A tag: trimmed, with single spaces, case-folded and in Unicode's composed form (NFC)."""
 PreviewToken = Annotated[str, Field(max_length=200), Storable]
 TagNames = Annotated[list[TagName], Field(max_length=50), AfterValidator(unique)]
 Sort = Literal["-published_at", "published_at", "-updated_at", "title"]
@@ -60,15 +60,18 @@ class PostCreate(Input):
     title: Title
     content: Content
     tags: TagNames = []
-    slug: Slug | None = Field(default=None, description="Made from the title if absent.")
-    excerpt: Excerpt | None = Field(default=None, description="The beginning of the content if absent.")
+    slug: Slug | None = Field(default=None, description="Made from the title if it is absent.")
+    excerpt: Excerpt | None = Field(default=None, description="Derived from the content if it is absent.")
     published: Flag = False
     published_at: Moment | None = Field(default=None, description="A time in the future schedules the post.")
-    cover_image_id: GivenId | None = None
+    cover_image_id: BodyId | None = None
 
 
 class PostUpdate(Input):
-    """A JSON merge patch (RFC 7396): what is absent stays; null clears the excerpt, the time and the cover image."""
+    """Changes to a post, as a JSON merge patch (RFC 7396).
+
+    An absent field keeps its value; null clears the excerpt, the time and the cover image.
+    """
 
     title: Title = UNSET
     content: Content = UNSET
@@ -77,48 +80,54 @@ class PostUpdate(Input):
     excerpt: Excerpt | None = None
     published: Flag = UNSET
     published_at: Moment | None = None
-    cover_image_id: GivenId | None = None
+    cover_image_id: BodyId | None = None
 
 
 class Publication(Input):
-    """When to publish. Absent: now, unless the post has a time in the past."""
+    """When to publish a post: by default now, or at its own time if that is in the past."""
 
     published_at: Moment | None = None
 
 
 class PostFilters(PageQuery):
-    """Which posts to list, in what order, and how much of each."""
+    """Which posts to list, in which order, and with which fields."""
 
-    tag: list[TagName] = Field(default=[], description="Repeated: posts that have all of them.")
-    author: Annotated[str, Field(max_length=30), Storable] | None = Field(default=None, description="A username.")
+    tag: list[TagName] = Field(default=[], description="A tag; if it is repeated, the posts have all of these tags.")
+    author: Annotated[str, Field(max_length=30), Storable] | None = Field(
+        default=None, description="The username of the author."
+    )
     status: Literal["published", "draft", "scheduled", "trashed", "all"] = Field(
-        default="published", description="Of the others than `published`, what the caller may see."
+        default="published",
+        description="The state of the posts; only posts that the caller may see are listed.",
     )
     q: Annotated[str, Field(min_length=1, max_length=200), Storable] | None = Field(
-        default=None, description='Words and "phrases" that a post has, all of them; the last word may be a beginning.'
+        default=None, description='Words and "phrases" that the posts contain; the last word may be incomplete.'
     )
     published_after: Moment | None = None
     published_before: Moment | None = None
     sort: Sort | None = Field(
         default=None,
-        description="`-published_at`, but `-updated_at` for drafts and for all, and the best match "
-        "with `q`. No time sorts last.",
+        description="The order: `-published_at` by default; `-updated_at` for drafts, trashed or all posts; "
+        "or the best match first with `q`. Posts without a time come last.",
     )
-    include: Literal["content"] | None = Field(default=None, description="`content` adds the text of each post.")
+    include: Literal["content"] | None = Field(default=None, description="`content` adds the content of each post.")
     count: bool = Field(default=False, description="Whether to count all matching posts.")
 
-    def conditions(self) -> tuple[tuple[str, Any], ...]:
-        """The arguments of `PostQuerySet.matching`, for a question (`blogsite.db.compiled_queries`)."""
-        names = ("author", "published_after", "published_before")
-        given: tuple[tuple[str, Any], ...]
-        given = tuple((name, Param(value)) for name in names if (value := getattr(self, name)) is not None)
-        if self.tag:
-            given = (*given, ("tag", tuple(map(Param, self.tag))))
-        return (*given, ("q", Param(query_of(self.q)))) if self.q else given
+    def selection(self) -> PostSelection:
+        """Return the posts to list, for `posts.queries`."""
+        return PostSelection(
+            status=None if self.status == "all" else PostStatus(self.status),
+            tags=tuple(self.tag),
+            author=self.author,
+            published_after=self.published_after,
+            published_before=self.published_before,
+            search_query=query_of(self.q) if self.q else None,
+            with_content=self.include == "content",
+        )
 
 
 class VariantOut(Output):
-    """An image as WebP, in one of the widths."""
+    """A smaller copy of an image, in WebP."""
 
     url: str
     width: int
@@ -126,54 +135,56 @@ class VariantOut(Output):
 
 
 class MediaOut(Output):
-    """An uploaded image, without its metadata."""
+    """An uploaded image."""
 
     id: int
-    url: str = Field(description="An address below that of the blog, which stays the same wherever the file is stored.")
+    url: str = Field(description="The URL of the image. It stays the same wherever the file is stored.")
     width: int = Field(description="In pixels.")
     height: int
     bytes: int
     content_type: str
     alt_text: str
-    variants: list[VariantOut] = Field(validation_alias="sources", description="Narrow to wide; none of an animation.")
-    sha256: str = Field(description="Of what was uploaded.")
+    variants: list[VariantOut] = Field(
+        validation_alias="sources", description="From narrow to wide; empty for an animation."
+    )
+    sha256: str = Field(description="SHA-256 of the uploaded bytes.")
     created_at: datetime
 
 
 class UploadOut(Output):
-    """What became of an upload."""
+    """The result of an upload: the image, and whether it is new."""
 
     is_new: bool
     media: MediaOut
 
 
 class MediaPage(Output):
-    """A page of uploaded images, the newest first."""
+    """A page of uploaded images, newest first."""
 
     items: list[MediaOut]
     next: str | None
 
 
 class MediaUpload(Input):
-    """What comes with a file."""
+    """The text fields of an upload."""
 
     alt_text: AltText = ""
 
 
 class MediaUpdate(Input):
-    """A JSON merge patch (RFC 7396): what is absent stays."""
+    """Changes to an image, as a JSON merge patch (RFC 7396). An absent field keeps its value."""
 
     alt_text: AltText = UNSET
 
 
-class Forced(Input):
-    """Whether to do what would be refused."""
+class MediaDeletion(Input):
+    """Whether to delete an image that posts use."""
 
     force: bool = False
 
 
 class PostAuthor(Output):
-    """Who wrote a post."""
+    """The author of a post."""
 
     id: int
     username: str
@@ -181,7 +192,7 @@ class PostAuthor(Output):
 
 
 class PostSummary(Output):
-    """A post in a list."""
+    """A post without its content."""
 
     id: int
     title: str
@@ -196,21 +207,23 @@ class PostSummary(Output):
     reading_minutes: int
     created_at: datetime
     updated_at: datetime
-    version: int = Field(description="Counts the changes, from 1.")
-    highlight: str | None = Field(description="Where the search `q` found the post: safe HTML with `<mark>`.")
+    version: int = Field(description="The number of the current version; the first is 1.")
+    highlight: str | None = Field(
+        description="The passage that `q` found, as safe HTML with `<mark>`; null without `q`."
+    )
 
 
 class PostOut(PostSummary):
-    """A post with its text: the source in Markdown, and the same as safe HTML."""
+    """A post with its content, as Markdown and as safe HTML."""
 
     content: str
     content_html: str
 
 
 class RevisionOut(Output):
-    """A post as it was after one change."""
+    """The state of a post after one change."""
 
-    version: int = Field(description="The version of the post that this is. Creation is 1.")
+    version: int = Field(description="The version of the post in this state; creation is version 1.")
     title: str
     slug: str
     excerpt: str
@@ -219,19 +232,19 @@ class RevisionOut(Output):
     published: bool
     published_at: datetime | None
     cover_image_id: int | None
-    edited_by: PostAuthor | None = Field(description="Who made the change; null when that user is gone.")
+    edited_by: PostAuthor | None = Field(description="The user who made the change; null if that user was deleted.")
     created_at: datetime
 
 
 class RevisionPage(Output):
-    """A page of revisions, the newest first."""
+    """A page of revisions, newest first."""
 
     items: list[RevisionOut]
     next: str | None
 
 
 class PreviewLink(Output):
-    """An address at which anybody may read a post until a time, whatever its state."""
+    """A URL at which anybody can read a post until it expires, whether the post is published or not."""
 
     url: str
     expires_at: datetime
@@ -241,32 +254,36 @@ class PostPage(Output):
     """A page of posts."""
 
     items: list[PostOut | PostSummary]
-    next: str | None = Field(description="The `cursor` of the next page; null on the last.")
-    count: int | None = Field(default=None, exclude_if=lambda count: count is None, description="Only with count=true.")
+    next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
+    count: int | None = Field(
+        default=None,
+        exclude_if=lambda count: count is None,
+        description="The number of all matching posts, with `count=true` only.",
+    )
 
 
 class TagFilters(PageQuery):
     """Which tags to list."""
 
-    q: TagName | None = Field(default=None, description="The beginning of the tag.")
+    q: TagName | None = Field(default=None, description="The prefix of the tags.")
 
 
 class TagOut(Output):
-    """A tag, and how many public posts have it."""
+    """A tag, with the number of public posts that have it."""
 
     name: str
     post_count: int
 
 
 class TagPage(Output):
-    """A page of tags, by name."""
+    """A page of tags, ordered by name."""
 
     items: list[TagOut]
     next: str | None
 
 
 class AuthorOut(Output):
-    """A user who has public posts."""
+    """A user who has public posts, with the number of these posts."""
 
     id: int
     username: str
@@ -276,7 +293,7 @@ class AuthorOut(Output):
 
 
 class AuthorPage(Output):
-    """A page of authors, by username."""
+    """A page of authors, ordered by username."""
 
     items: list[AuthorOut]
     next: str | None

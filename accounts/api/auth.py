@@ -1,6 +1,7 @@
 """The operations on accounts."""
 
 from contextlib import nullcontext
+from datetime import datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -36,10 +37,11 @@ from accounts.schemas import (
     Username,
     UserUpdate,
 )
-from blogsite.db.compiled_queries import Param
+from blogsite.db.compiled_queries import compiled
+from blogsite.db.keyset import Order
 from blogsite.errors import BadResetLink, Conflict, NotFound, WrongPassword
 from blogsite.http.openapi import IDEMPOTENCY_KEY
-from blogsite.http.pagination import Order, paginate
+from blogsite.http.pagination import Page, fetch_page
 from blogsite.http.schemas import Id, PageQuery, problems
 
 BY_ID = Order("id", keys=("id",))
@@ -55,14 +57,14 @@ async def register(request: HttpRequest, payload: Registration) -> Status[Accoun
     """The new user is a reader."""
     async with FailureThrottle("register", request, of=Conflict):
         user = await services.register_user(**payload.model_dump())
-    return Status(201, AccountOut.of(user))
+    return Status(201, AccountOut.model_validate(user))
 
 
 @auth.post("/login", response={200: TokensOut, **problems(401, 429)}, summary="Log in")
 async def login(request: HttpRequest, payload: Credentials) -> TokensOut:
     """Trade a name (or e-mail address) and a password for the tokens of a new session."""
     async with FailureThrottle("login", request, payload.username):
-        return TokensOut.of(await services.login(**payload.model_dump(), **_client(request)))
+        return TokensOut.model_validate(await services.login(**payload.model_dump(), **_client(request)))
 
 
 @auth.post("/refresh", response={200: TokensOut, **problems(401, 429)}, summary="Refresh a session")
@@ -73,7 +75,7 @@ async def refresh(request: HttpRequest, payload: RefreshToken) -> TokensOut:
     """
     async with FailureThrottle("refresh", request):
         pair = await sync_to_async(sessions.refresh)(payload.refresh_token, **_client(request))
-    return TokensOut.of(pair)
+    return TokensOut.model_validate(pair)
 
 
 @auth.post("/logout", response={204: None}, summary="Log out")
@@ -86,12 +88,10 @@ async def logout(request: HttpRequest, payload: RefreshToken) -> Status[None]:
 @auth.get("/sessions", auth=SESSION, response={200: SessionPage, **problems(403)}, summary="List one's own sessions")
 async def list_sessions(request: UserRequest, query: Query[PageQuery]) -> SessionPage:
     """The last used first."""
-    page = await paginate(
-        _sessions_of, Param(request.auth.pk), Param(timezone.now()), order=LAST_USED_FIRST, query=query
-    )
+    page = await fetch_page(_sessions_of(request.auth.pk, timezone.now()), LAST_USED_FIRST, query)
     for session in page.items:
         session.is_current = session.pk == request.session_id
-    return SessionPage.of(page)
+    return SessionPage.model_validate(page)
 
 
 @auth.delete(
@@ -138,9 +138,9 @@ async def reset_password(request: HttpRequest, payload: PasswordReset) -> Status
 
 
 @auth.get("/tokens", auth=SESSION, response={200: ApiTokenPage, **problems(403)}, summary="List one's own API tokens")
-async def list_api_tokens(request: UserRequest, query: Query[PageQuery]) -> ApiTokenPage:
+async def list_api_tokens(request: UserRequest, query: Query[PageQuery]) -> Page[ApiToken]:
     """The newest first."""
-    return ApiTokenPage.of(await paginate(_tokens_of, Param(request.auth.pk), order=NEWEST_FIRST, query=query))
+    return await fetch_page(_tokens_of(request.auth.pk), NEWEST_FIRST, query)
 
 
 @auth.post("/tokens", auth=SESSION, response={201: ApiTokenCreated, **problems(403)}, summary="Make an API token")
@@ -148,7 +148,7 @@ async def create_api_token(request: UserRequest, payload: ApiTokenCreate) -> Sta
     """For a site build or a script: it stands for the caller until it is deleted. The text is shown this once."""
     make = sync_to_async(api_tokens.create_api_token)
     token, text = await make(user=request.auth, **payload.model_dump())
-    return Status(201, ApiTokenCreated.trusted(ApiTokenOut.fields_of(token) | {"token": text}))
+    return Status(201, ApiTokenCreated(**ApiTokenOut.model_validate(token).model_dump(), token=text))
 
 
 @auth.delete(
@@ -160,10 +160,9 @@ async def delete_api_token(request: UserRequest, token_id: Path[Id]) -> Status[N
 
 
 @users.get("", response={200: AccountPage, **problems(403)}, summary="List accounts")
-async def list_users(request: UserRequest, filters: Query[UserFilters]) -> AccountPage:
+async def list_users(request: UserRequest, filters: Query[UserFilters]) -> Page[User]:
     """In the order of their ids."""
-    asked = filters.role, filters.is_active, filters.q
-    return AccountPage.of(await paginate(_accounts, *asked, order=BY_ID, query=filters))
+    return await fetch_page(_accounts(filters.role, filters.is_active, filters.q), BY_ID, filters)
 
 
 @users.post(
@@ -180,7 +179,7 @@ async def create_user(request: UserRequest, payload: UserCreate) -> Status[Accou
 
 @users.get("/me", auth=USER, response=AccountOut, summary="Read one's own account")
 async def get_me(request: UserRequest) -> AccountOut:
-    return AccountOut.of(request.auth)
+    return AccountOut.model_validate(request.auth)
 
 
 @users.patch(
@@ -193,7 +192,7 @@ async def update_me(request: UserRequest, payload: OwnAccountUpdate | None = Non
     throttle = FailureThrottle("password", request, request.auth.pk, of=WrongPassword)
     async with throttle if "email" in changes else nullcontext():
         user = await services.update_profile(user=request.auth, changes=changes, current_password=password)
-    return AccountOut.of(user)
+    return AccountOut.model_validate(user)
 
 
 @users.get(
@@ -201,12 +200,12 @@ async def update_me(request: UserRequest, payload: OwnAccountUpdate | None = Non
 )
 async def get_user_by_username(request: UserRequest, username: Path[Username]) -> AccountOut:
     """In any case of letters."""
-    return AccountOut.of(await User.objects.with_account().named(username).aget())
+    return AccountOut.model_validate(await User.objects.with_account().named(username).aget())
 
 
 @users.get("/{int:user_id}", response={200: AccountOut, **problems(403, 404)}, summary="Read an account")
 async def get_user(request: UserRequest, user_id: Path[Id]) -> AccountOut:
-    return AccountOut.of(await User.objects.with_account().aget(pk=user_id))
+    return AccountOut.model_validate(await User.objects.with_account().aget(pk=user_id))
 
 
 @users.patch("/{int:user_id}", response={200: AccountOut, **problems(403, 404, 409)}, summary="Change an account")
@@ -214,7 +213,7 @@ async def update_user(request: UserRequest, user_id: Path[Id], payload: UserUpda
     """What is absent stays. The last active admin can be neither demoted nor deactivated."""
     changes = payload.model_dump(exclude_unset=True) if payload else {}
     update = sync_to_async(services.update_user)
-    return AccountOut.of(await update(user_id=user_id, changes=changes, actor=request.auth))
+    return AccountOut.model_validate(await update(user_id=user_id, changes=changes, actor=request.auth))
 
 
 @users.delete("/{int:user_id}", response={204: None, **problems(403, 404, 409)}, summary="Delete an account")
@@ -224,15 +223,18 @@ async def delete_user(request: UserRequest, user_id: Path[Id], query: Query[Dele
     return Status(204, None)
 
 
+@compiled
 def _accounts(role: str | None, is_active: bool | None, q: str | None) -> UserQuerySet:
     return User.objects.with_account().matching(role=role, is_active=is_active, q=q)
 
 
-def _sessions_of(user_id: Any, now: Any) -> SessionQuerySet:
+@compiled
+def _sessions_of(user_id: int, now: datetime) -> SessionQuerySet:
     return Session.objects.current(now).with_session().filter(user=user_id)
 
 
-def _tokens_of(user_id: Any) -> ApiTokenQuerySet:
+@compiled
+def _tokens_of(user_id: int) -> ApiTokenQuerySet:
     return ApiToken.objects.with_token().filter(user=user_id)
 
 

@@ -1,18 +1,27 @@
-"""QuerySets that become SQL once, and are asked again and again with other values.
+"""Queries whose SQL is compiled once and executed many times with different parameters.
 
-To build a QuerySet and to compile it takes Django several times as long as SQLite takes to answer it. A *question* is
-a function that builds a QuerySet. It is called once for each set of arguments, in which a `Param` counts as a place
-and not by its value: `rows(posts_by, Param(7))` and `rows(posts_by, Param(8))` share one SQL.
+Django takes several times longer to build a QuerySet and to compile it than SQLite takes to answer it. A function that
+is decorated with `@compiled` builds a QuerySet from its arguments; it is called once for each combination of
+arguments, and its SQL is kept:
+
+    @compiled
+    def post_by_id(access: Access, post_id: int) -> QuerySet[Post]:
+        return Post.objects.visible_to(access).filter(pk=post_id)
+
+    post = await post_by_id(access, 7).aget()
+
+Arguments whose type is exactly `int`, `float`, `str` or `datetime` become parameters of the SQL, also within tuples:
+the function receives a `Placeholder` for each of them, so it may compare with them and must not look at them. All other
+arguments (None, booleans, enums, dataclasses) select the SQL: the function sees their values.
 """
 
 import itertools
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, TypeVar, cast
+from functools import lru_cache, update_wrapper
+from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 
 import orjson
 from asgiref.sync import sync_to_async
@@ -34,168 +43,188 @@ from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
 Row = TypeVar("Row")
+Arguments = TypeVarTuple("Arguments")
 
-MAX_KEPT = 1000
-FIELDS: dict[type, Field[Any, Any]] = {
+MAX_STATEMENTS = 1000
+PARAMETER_FIELDS: dict[type, Field[Any, Any]] = {
     datetime: DateTimeField(),
     int: BigIntegerField(),
     float: FloatField(),
     str: TextField(),
 }
 
-_preparing: ContextVar[bool] = ContextVar("preparing", default=False)
-
-
-@dataclass(frozen=True)
-class Param:
-    """An argument of a question that may have another value each time: a time, an integer or a text."""
-
-    value: Any
+_compiling: ContextVar[bool] = ContextVar("compiling", default=False)
 
 
 class RuntimeValue(Expression):
-    """A value in an SQL statement that is found when the statement is run."""
+    """A value in an SQL statement that is determined when the statement is executed."""
 
     def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
-        return "%s", (self if _preparing.get() else self.bind((), connection),)
+        return "%s", (self if _compiling.get() else self.bind((), connection),)
 
-    def bind(self, values: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:
-        """The value as `connection` takes it; `values` are those of the `Param`, in their order."""
-        raise NotImplementedError  # abstract: `Placeholder` and `CurrentTime` say how
+    def bind(self, parameters: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:
+        """Return the value in the form that `connection` takes; `parameters` are those of the execution, in order."""
+        raise NotImplementedError  # abstract: implemented by `Placeholder` and `CurrentTime`
 
 
 class Placeholder(RuntimeValue):
-    """Where the value of a `Param` goes."""
+    """Stands in a QuerySet for the parameter with this number."""
 
     def __init__(self, number: int, kind: type) -> None:
-        super().__init__(output_field=FIELDS[kind])
+        super().__init__(output_field=PARAMETER_FIELDS[kind])
         self.number = number
 
-    def bind(self, values: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:
-        return self.output_field.get_db_prep_value(values[self.number], connection)
+    def bind(self, parameters: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:
+        return self.output_field.get_db_prep_value(parameters[self.number], connection)
 
 
 class CurrentTime(RuntimeValue):
-    """The time at which a query is run, by Python's clock, to the microsecond: SQLite's `NOW` ends at the millisecond.
+    """The time at which a query is executed, from Python's clock: SQLite's own has no microseconds.
 
-    A QuerySet that compares with it can be kept and asked again.
+    A QuerySet that compares with it can be kept and executed again.
     """
 
     output_field = DateTimeField()
 
-    def bind(self, values: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:
+    def bind(self, parameters: Sequence[Any], connection: BaseDatabaseWrapper) -> Any:
         return connection.ops.adapt_datetimefield_value(timezone.now())
 
 
 def as_expression(value: Any) -> Expression:
-    """A value as an expression; a `Placeholder` is one."""
-    return value if isinstance(value, Placeholder) else Value(value, output_field=FIELDS[type(value)])
+    """Return `value` as an expression for the parts of a QuerySet that take no plain values."""
+    return value if isinstance(value, Placeholder) else Value(value, output_field=PARAMETER_FIELDS[type(value)])
 
 
-async def rows(question: Callable[..., QuerySet[Any, Row]], *arguments: Any) -> list[Row]:
-    """What the QuerySet finds that `question` builds: model instances, or the rows of `values_list(…, named=True)`.
+class compiled(Generic[*Arguments, Row]):
+    """Decorates a function that builds a QuerySet, so that a call returns a `CompiledQuery`.
 
-    The arguments are hashable; a `Param` may be in a tuple, too.
+    The arguments are positional.
     """
-    values: list[Any] = []
 
-    def take(given: Param) -> Param:
-        values.append(given.value)
-        return Param(type(given.value))
+    def __init__(self, build: Callable[[*Arguments], QuerySet[Any, Row]]) -> None:
+        self.build = build
+        update_wrapper(self, build)
 
-    return await _run(_statement(question, _replaced(arguments, take)), values)
-
-
-async def one(question: Callable[..., QuerySet[Any, Row]], *arguments: Any) -> Row:
-    """The one row that a question finds. Raises `ObjectDoesNotExist`."""
-    found = await rows(question, *arguments)
-    if not found:
-        raise ObjectDoesNotExist
-    return found[0]
+    def __call__(self, *arguments: *Arguments) -> "CompiledQuery[Row]":
+        return CompiledQuery(self.build, arguments)
 
 
-async def count(question: Callable[..., QuerySet[Any, Any]], *arguments: Any) -> int:
-    """How many rows a question finds."""
-    return await question(*_replaced(arguments, lambda given: given.value)).acount()
+class CompiledQuery(Generic[Row]):
+    """A query with its arguments. Like a QuerySet, it reads the database only when it is awaited."""
+
+    def __init__(self, build: Callable[..., QuerySet[Any, Row]], arguments: tuple[Any, ...]) -> None:
+        self.build = build
+        self.arguments = arguments
+
+    async def alist(self) -> list[Row]:
+        """Return all rows: model instances, or the named tuples of `values_list(named=True)`."""
+        parameters: list[Any] = []
+
+        def take_parameter(value: Any) -> type:
+            parameters.append(value)
+            return type(value)
+
+        shape = _map_parameters(self.arguments, lambda value: type(value) in PARAMETER_FIELDS, take_parameter)
+        return await _execute(_statement(self.build, shape), parameters)
+
+    async def afirst(self) -> Row | None:
+        """Return the first row, or None if there is none."""
+        rows = await self.alist()
+        return rows[0] if rows else None
+
+    async def aget(self) -> Row:
+        """Return the only row. Raises `ObjectDoesNotExist` if there is none."""
+        row = await self.afirst()
+        if row is None:
+            raise ObjectDoesNotExist
+        return row
+
+    async def acount(self) -> int:
+        """Return the number of rows."""
+        return await self.build(*self.arguments).acount()
 
 
 class _Statement:
-    """A QuerySet, and its SQL as soon as it was asked once."""
+    """A QuerySet whose SQL is compiled at the first execution."""
 
     def __init__(self, queryset: QuerySet[Any, Any]) -> None:
         self.queryset = queryset
         self._compiled: tuple[str, Sequence[Any], Callable[[list[Any]], list[Any]]] | None = None
 
-    def run(self, values: Sequence[Any]) -> list[Any]:
+    def execute(self, parameters: Sequence[Any]) -> list[Any]:
         connection = connections[self.queryset.db]
         if self._compiled is None:
             self._compiled = self._compile(connection)
-        sql, params, made_of = self._compiled
-        bound = [param.bind(values, connection) if isinstance(param, RuntimeValue) else param for param in params]
+        sql, sql_params, make_rows = self._compiled
+        bound = [
+            param.bind(parameters, connection) if isinstance(param, RuntimeValue) else param for param in sql_params
+        ]
         with connection.cursor() as cursor:
             cursor.execute(sql, bound)
-            return made_of(cursor.fetchall())
+            return make_rows(cursor.fetchall())
 
     def _compile(self, connection: BaseDatabaseWrapper) -> tuple[str, Sequence[Any], Callable[[list[Any]], list[Any]]]:
         compiler = self.queryset.query.get_compiler(connection=connection)
-        token = _preparing.set(True)
+        token = _compiling.set(True)
         try:
-            sql, params = compiler.as_sql()
+            sql, sql_params = compiler.as_sql()
         finally:
-            _preparing.reset(token)
-        row_of = _row_maker(self.queryset, compiler)
+            _compiling.reset(token)
+        make_row = _row_maker(self.queryset, compiler)
+        columns = [column for column, *_ in compiler.select]
         converters = [
             (number, _converter(functions, column, connection))
-            for number, (functions, column) in compiler.get_converters(
-                [column for column, *_ in compiler.select]
-            ).items()
+            for number, (functions, column) in compiler.get_converters(columns).items()
         ]
 
-        def made_of(found: Iterable[Sequence[Any]]) -> list[Any]:
-            made = []
-            for row in map(list, found):
+        def make_rows(fetched: Iterable[Sequence[Any]]) -> list[Any]:
+            rows = []
+            for row in map(list, fetched):
                 for number, convert in converters:
                     row[number] = convert(row[number])
-                made.append(row_of(row))
-            return made
+                rows.append(make_row(row))
+            return rows
 
-        return sql, params, made_of
-
-
-_run = sync_to_async(_Statement.run)
+        return sql, sql_params, make_rows
 
 
-@lru_cache(MAX_KEPT)
-def _statement(question: Callable[..., QuerySet[Any, Any]], shape: tuple[Any, ...]) -> _Statement:
+_execute = sync_to_async(_Statement.execute)
+
+
+@lru_cache(MAX_STATEMENTS)
+def _statement(build: Callable[..., QuerySet[Any, Any]], shape: tuple[Any, ...]) -> _Statement:
+    """Return the statement of a query; in `shape`, a type stands for each parameter among its arguments."""
     numbers = itertools.count()
-    return _Statement(question(*_replaced(shape, lambda kind: Placeholder(next(numbers), kind.value))))
+    arguments = _map_parameters(shape, PARAMETER_FIELDS.__contains__, lambda kind: Placeholder(next(numbers), kind))
+    return _Statement(build(*arguments))
 
 
-def _replaced(argument: Any, replace: Callable[[Param], Any]) -> Any:
-    """The argument, with each `Param` in it replaced."""
-    if isinstance(argument, Param):
-        return replace(argument)
-    return tuple(_replaced(item, replace) for item in argument) if isinstance(argument, tuple) else argument
+def _map_parameters(argument: Any, is_parameter: Callable[[Any], bool], function: Callable[[Any], Any]) -> Any:
+    """Return the argument with `function` applied to each parameter in it; tuples and named tuples are searched."""
+    if isinstance(argument, tuple):
+        items = [_map_parameters(item, is_parameter, function) for item in argument]
+        return type(argument)(*items) if hasattr(argument, "_fields") else tuple(items)
+    return function(argument) if is_parameter(argument) else argument
 
 
 def _converter(functions: list[Any], column: Any, connection: BaseDatabaseWrapper) -> Callable[[Any], Any]:
-    """What Django's converters of a column do, as one function."""
+    """Return one function that does what Django's converters of a column do."""
     field = column.output_field
     if isinstance(field, DateTimeField) and connection.vendor == "sqlite":
-        return _in_utc
+        return _to_utc
     if isinstance(field, JSONField) and field.decoder is None:
         return _read_json
 
-    def converted(value: Any) -> Any:
+    def convert(value: Any) -> Any:
         for function in functions:
             value = function(value, column, connection)
         return value
 
-    return converted
+    return convert
 
 
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(tzinfo=UTC)
+def _to_utc(time: datetime | None) -> datetime | None:
+    return None if time is None else time.replace(tzinfo=UTC)
 
 
 def _read_json(text: str | None) -> Any:
@@ -203,29 +232,31 @@ def _read_json(text: str | None) -> Any:
 
 
 def _row_maker(queryset: QuerySet[Any, Any], compiler: SQLCompiler) -> Callable[[list[Any]], Any]:
-    """What `ModelIterable` and `NamedValuesListIterable` do, with all that is the same for each row done once."""
+    """Do what `ModelIterable` and `NamedValuesListIterable` do, but do once what is the same for each row."""
     if names := queryset._fields:  # type: ignore[attr-defined]
-        row_type: Any = namedtuple("row_type", names)  # type: ignore[misc]
+        row_type: Any = namedtuple("Row", names)  # type: ignore[misc]
         return cast(Callable[[list[Any]], Any], row_type._make)
-    loaded = _loader(compiler.klass_info or {}, compiler.select, queryset.db)
+    load = _instance_loader(compiler.klass_info or {}, compiler.select, queryset.db)
     annotations = list((compiler.annotation_col_map or {}).items())
 
-    def annotated(row: list[Any]) -> Any:
-        instance = loaded(row)
+    def load_annotated(row: list[Any]) -> Any:
+        instance = load(row)
         for name, number in annotations:
             setattr(instance, name, row[number])
         return instance
 
-    return annotated if annotations else loaded
+    return load_annotated if annotations else load
 
 
-def _loader(info: dict[str, Any], select: list[Any], db: str) -> Callable[[list[Any]], Any]:
-    """Makes an instance of a row, with those that `select_related` names; None where there is no such row."""
+def _instance_loader(info: dict[str, Any], select: list[Any], db: str) -> Callable[[list[Any]], Any]:
+    """Return a function that makes an instance from a row, with its related instances; None where a row is absent."""
     from_db = info["model"].from_db
     first, last = info["select_fields"][0], info["select_fields"][-1] + 1
     names = [column.target.attname for column, *_ in select[first:last]]
     primary_key = first + names.index(info["model"]._meta.pk.attname)
-    related = [(inner["local_setter"], _loader(inner, select, db)) for inner in info.get("related_klass_infos", ())]
+    related = [
+        (inner["local_setter"], _instance_loader(inner, select, db)) for inner in info.get("related_klass_infos", ())
+    ]
 
     def load(row: list[Any]) -> Any:
         if row[primary_key] is None:

@@ -1,4 +1,4 @@
-"""How rows become model instances, quickly."""
+"""Model instances that load quickly from rows, and a condition on times that leaves the index to the order."""
 
 from collections.abc import Collection
 from typing import Any, Self
@@ -10,21 +10,21 @@ from blogsite.db.compiled_queries import CurrentTime
 
 
 class FastLoadingModel(models.Model):
-    """A model whose instances are made of a row without `__init__` and its signals: five times as quick.
+    """A model whose instances are created from rows without `__init__` and its signals, five times as fast.
 
-    Django lets a model customise this (https://docs.djangoproject.com/en/5.2/ref/models/instances/#customizing-model-loading).
-    Fields that were not asked for stay deferred. No receiver of `pre_init` or `post_init` hears of a loaded instance.
+    Fields that a query does not load are deferred. `pre_init` and `post_init` are not sent for a loaded instance.
+    https://docs.djangoproject.com/en/5.2/ref/models/instances/#customizing-model-loading
     """
 
     class Meta:
         abstract = True
 
     @classmethod
-    def from_db(  # type: ignore[override] # a parameter of Django 6.1, which the stubs know already
+    def from_db(  # type: ignore[override] # the stubs already have a parameter of Django 6.1
         cls, db: str | None, field_names: Collection[str], values: Collection[Any]
     ) -> Self:
         instance = cls.__new__(cls)
-        instance.__dict__.update(zip(field_names, values))  # noqa: B905 - as long as each other, and a check costs
+        instance.__dict__.update(zip(field_names, values))  # noqa: B905 - equal lengths, and the check takes time
         instance._state = state = _StoredState()
         state.db = db
         return instance
@@ -35,10 +35,11 @@ class _StoredState(ModelState):
 
 
 class HasPassed(models.Func):
-    """Whether a time is not in the future, as a condition.
+    """The condition that a time is not in the future.
 
-    On SQLite the column bears a `+`, by which an index is left to serve the order and the cursor: the planner would
-    take this bound, which nearly every row meets, for the range to search, and walk to a page far down row by row
+    On SQLite the column is written with a unary `+`, so that the planner does not use an index for this condition,
+    which nearly every row meets. It then uses the index for the order and the cursor, and finds a page in the middle
+    of the list without reading the rows before it
     (https://sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_).
     """
 
@@ -47,8 +48,8 @@ class HasPassed(models.Func):
 
     def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]
         sql, params = compiler.compile(self.source_expressions[0])
-        now, moment = CurrentTime().as_sql(compiler, connection)
-        return f"{sql} <= {now}", (*params, *moment)
+        now, now_params = CurrentTime().as_sql(compiler, connection)
+        return f"{sql} <= {now}", (*params, *now_params)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
         sql, params = self.as_sql(compiler, connection)

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of operations beside what ninja finds out by itself."""
+"""What the OpenAPI document says about operations in addition to what ninja derives by itself."""
 
 from typing import Any
 
@@ -6,23 +6,26 @@ from blogsite.http import problems
 
 
 def header(name: str, description: str) -> dict[str, Any]:
-    """A parameter of an operation that reads a header of requests."""
+    """Return the parameter of an operation that reads this request header."""
     return {"in": "header", "name": name, "required": False, "schema": {"type": "string"}, "description": description}
 
 
-IF_MATCH = header("If-Match", "Refuse the change (412) unless this is the current `ETag`: its version counts.")
-IF_NONE_MATCH = header("If-None-Match", "Answer 304 if this is the current `ETag`.")
+IF_MATCH = header(
+    "If-Match",
+    "Change nothing (412) unless this `ETag` names the current version.",
+)
+IF_NONE_MATCH = header("If-None-Match", "Answer 304 without a body if this is the current `ETag`.")
 IDEMPOTENCY_KEY = {
-    "parameters": [header("Idempotency-Key", "The same request again, within 24 hours, gets the first answer.")]
+    "parameters": [header("Idempotency-Key", "A repetition with the same key within 24 hours gets the first response.")]
 }
-"""The `openapi_extra` of an operation that is done once for each key."""
+"""The `openapi_extra` of an operation that accepts an `Idempotency-Key`."""
 
 
-def complete(method: str, operation: dict[str, Any]) -> None:
-    """Add what follows from an operation's shape, and give all problems their media type."""
+def add_implied_responses(method: str, operation: dict[str, Any]) -> None:
+    """Add the headers and the problems that follow from the kind of an operation, and the media type of problems."""
     parameters = operation.setdefault("parameters", [])
     if method == "get":
-        operation["responses"][304] = {"description": "`If-None-Match` has the current `ETag`"}
+        operation["responses"][304] = {"description": "The client has the current representation already"}
         parameters.append(IF_NONE_MATCH)
     if 412 in operation["responses"]:
         parameters.append(IF_MATCH)
@@ -41,13 +44,13 @@ def complete(method: str, operation: dict[str, Any]) -> None:
 
 
 _REASONS = {
-    400: "Malformed",
-    401: "No token, or a bad one",
-    408: "The body came too slowly",
+    400: "The request is malformed",
+    401: "The token is missing or not valid",
+    408: "The body did not arrive in time",
     413: "The body is too large",
-    415: "The body is not of a type that is read here",
-    422: "Validation failed",
-    429: "Too many failures",
-    500: "A mistake of ours",
-    503: "Try again later",
+    415: "The content type of the body is not supported",
+    422: "The input is not valid",
+    429: "Too many failed attempts",
+    500: "Internal error",
+    503: "Temporarily unavailable",
 }

@@ -23,6 +23,7 @@ from accounts.models import User
 from blogsite.admin import ServiceAdmin
 from blogsite.errors import BlogError
 from posts import services
+from posts.access import Access
 from posts.content.revision_diff import revision_changes
 from posts.media import services as uploads
 from posts.models import Media, MediaQuerySet, Post, PostStatus, PostTag
@@ -120,7 +121,9 @@ class StatusFilter(admin.SimpleListFilter):
         return [(str(value), str(label)) for value, label in PostStatus.choices]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> QuerySet[Post]:
-        return Post.objects.filter(pk__in=queryset).with_status(self.value() or "all")
+        posts = Post.objects.filter(pk__in=queryset)
+        status = self.value()
+        return posts.with_status(PostStatus(status)) if status else posts
 
 
 def _actor(request: HttpRequest) -> User:
@@ -222,9 +225,7 @@ class PostAdmin(ServiceAdmin[Post]):
         return TemplateResponse(request, "admin/posts/post/revisions.html", context)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Post]:
-        posts = Post.objects.with_content()
-        user = _actor(request)
-        return posts if user.is_editor else posts.filter(author=user)
+        return Post.objects.with_content().changeable_by(Access.to_posts(_actor(request)))
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         authors = ("author", admin.RelatedOnlyFieldListFilter)
@@ -339,7 +340,7 @@ class MediaAdmin(ServiceAdmin[Media]):
         return f"{media.width} × {media.height}, {filesizeformat(media.bytes)}"
 
     def get_queryset(self, request: HttpRequest) -> MediaQuerySet:
-        return Media.objects.visible_to(_actor(request))
+        return Media.objects.visible_to(Access.to_media(_actor(request)))
 
     def get_form(self, request: HttpRequest, obj: Media | None = None, change: bool = False, **kwargs: Any) -> Any:
         return super().get_form(request, obj, change=change, **(kwargs if obj else {**kwargs, "form": MediaForm}))

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_safe
 from pydantic import TypeAdapter
 
 from accounts.schemas import Username
-from blogsite.http.ninja_api import PUBLIC
+from blogsite.http.responses import PUBLIC
 from posts.models import MEDIA_URL, Media, Post
 from posts.schemas import TagName
 
@@ -165,7 +165,8 @@ class PostFeed(Feed[Post, Channel]):
 
     def get_object(self, request: HttpRequest, format: str, **chosen: str) -> Channel:
         tag, author = chosen.get("tag"), chosen.get("author")
-        found = Post.objects.published().matching(tag=[tag] if tag else [], author=author)
+        found = Post.objects.published().tagged(*([tag] if tag else []))
+        found = found.by(author) if author else found
         order = ("-tag_time", "-tag_post") if tag else ("-published_at", "-id")
         posts = list(found.with_content().order_by(*order)[:NEWEST])
         if chosen and not posts:

@@ -45,6 +45,7 @@ from blogsite.errors import (
     UnsupportedMedia,
 )
 from posts import services
+from posts.access import Access
 from posts.media import imaging
 from posts.models import Media, Post
 
@@ -165,9 +166,9 @@ def delete_media(*, actor: User, media_id: int, force: bool = False) -> None:
     """
     with transaction.atomic():
         media = _seen(actor, media_id)
-        users = Post.objects.showing(media)
+        users = Post.objects.using_media(media)
         if not force and users.exists():
-            known = users.visible_to(actor).order_by("pk").values_list("pk", flat=True)[:NAMED]
+            known = users.visible_to(Access.to_posts(actor)).order_by("pk").values_list("pk", flat=True)[:NAMED]
             raise MediaInUse(f"Posts use it{', with the ids ' if known else ''}{', '.join(map(str, known))}.")
         services.remove_cover_image(actor=actor, media=media)
         try:
@@ -280,7 +281,7 @@ def _require_space(actor: User, wanted: int) -> None:
 
 
 def _seen(actor: User, media_id: int) -> Media:
-    found: QuerySet[Media] = Media.objects.visible_to(actor)
+    found: QuerySet[Media] = Media.objects.visible_to(Access.to_media(actor))
     media = found.select_for_update().filter(pk=media_id).first()  # nobody chooses what is about to go
     if media is None:
         raise NotFound("There is no such file.")

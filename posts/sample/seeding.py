@@ -109,7 +109,7 @@ def seed_many_posts(count: int) -> Iterator[tuple[int, int]]:
     while batch := list(islice(numbers, BATCH)):
         posts = [_nth_post(number, writers, bodies) for number in batch]
         there = set(Post.objects.filter(slug__in=[post.slug for post in posts]).values_list("slug", flat=True))
-        services.import_posts([post for post in posts if post.slug not in there])
+        services.bulk_create_posts([post for post in posts if post.slug not in there])
         yield len(batch), len(batch) - len(there)
 
 

@@ -1,4 +1,4 @@
-"""Full-text search: FTS5 on SQLite, `tsvector` on PostgreSQL, behind one scope, `PostQuerySet.matching(q=…)`.
+"""Full-text search: FTS5 on SQLite, `tsvector` on PostgreSQL, behind one scope, `PostQuerySet.found_by`.
 
 The index (`posts_search`, one row a post, `posts.models.SearchEntry`) is the database's own: `posts.triggers` makes
 and keeps it. Both engines fold case and diacritics; words are not reduced to their stems, and a text without spaces
@@ -57,17 +57,17 @@ def highlighted(snippet: str | None) -> str | None:
     return marked.replace(_START, "").replace(_END, "")
 
 
-def with_matches(posts: Any, query: Expression, among: int | None) -> Any:
+def with_matches(posts: Any, query: Expression, candidate_limit: Expression | None) -> Any:
     """Those of a QuerySet of posts that match a query (`query_of`), each with its `rank` and its `snippet`.
 
     The best has the lowest rank; a word in the title counts ten in the text. `match` is the post's id again, which the
-    engine knows to be in order, too. With `among`, only so many of the best of all posts are looked through.
+    engine knows to be in order, too. With `candidate_limit`, only so many of the best of all posts are looked through.
     """
     posts = posts.filter(search__isnull=False).alias(match=F("search__post"))
     posts = posts.annotate(rank=F("search__rank"), snippet=_Snippet(query))
     tables = posts.query.alias_map
     (alias,) = (alias for alias, table in tables.items() if table.table_name == TABLE)
-    tables[alias] = _BestMatches(tables[alias], query, among)
+    tables[alias] = _BestMatches(tables[alias], query, candidate_limit)
     return posts
 
 
@@ -78,13 +78,13 @@ class _BestMatches(Join):
     match before it sorts them.
     """
 
-    def __init__(self, join: Join, query: Expression, among: int | None) -> None:
+    def __init__(self, join: Join, query: Expression, candidate_limit: Expression | None) -> None:
         self.__dict__.update(join.__dict__)
-        self.query, self.among = query, among
+        self.query, self.candidate_limit = query, candidate_limit
 
     @property
     def identity(self) -> tuple[Any, ...]:
-        return (*super().identity, self.query, self.among)
+        return (*super().identity, self.query, self.candidate_limit)
 
     def relabeled_clone(self, change_map: dict[str | None, str]) -> "_BestMatches":
         plain = Join(
@@ -96,7 +96,7 @@ class _BestMatches(Join):
             self.nullable,
             self.filtered_relation,
         )
-        return _BestMatches(plain.relabeled_clone(change_map), self.query, self.among)
+        return _BestMatches(plain.relabeled_clone(change_map), self.query, self.candidate_limit)
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         joined, params = super().as_sql(compiler, connection)
@@ -106,11 +106,11 @@ class _BestMatches(Join):
         else:
             rank = f"-ts_rank('{_WEIGHTS}', posts_search, query)::float8"
             source, matches, no_limit = f"{TABLE}, {_TSQUERY.format(query)} query", "posts_search @@ query", "ALL"
-        limit = no_limit if self.among is None else self.among
+        limit, limit_params = compiler.compile(self.candidate_limit) if self.candidate_limit else (no_limit, ())
         select = f"SELECT rowid, {rank} AS rank FROM {source} WHERE {matches} ORDER BY rank, rowid LIMIT {limit}"  # noqa: S608
         table = connection.ops.quote_name(TABLE)
         name = table if self.table_alias == TABLE else ""  # another one follows already
-        return joined.replace(table, f"({select}) {name}", 1), (*query_params, *params)
+        return joined.replace(table, f"({select}) {name}", 1), (*query_params, *limit_params, *params)
 
 
 class _Snippet(Func):

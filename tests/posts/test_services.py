@@ -298,12 +298,12 @@ def test_editors_and_admins_manage_everyones_posts(make_actor: Callable[[], User
     stored = Post.objects.get()
     assert (stored.title, stored.author, stored.version) == ("After", post.author, 3)
     services.trash_post(actor=actor, post_id=post.pk)
-    assert not Post.objects.kept().exists()
+    assert not Post.objects.not_trashed().exists()
 
 
 def test_trashing_a_post_trashes_no_other() -> None:
     author = make_author()
     post, other = make_post(author=author, tags=["a"]), make_post(author=author, tags=["a"])
     services.trash_post(actor=author, post_id=post.pk)
-    assert Post.objects.kept().get() == other
+    assert Post.objects.not_trashed().get() == other
     assert PostTag.objects.public().get().post == other

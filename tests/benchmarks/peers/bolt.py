@@ -17,6 +17,7 @@ from django_bolt.exceptions import HTTPException
 from msgspec import Meta, Struct
 
 from accounts.models import User, UserQuerySet, Viewer
+from posts.access import Access
 from posts.content.slugs import slug_from
 from posts.models import Post
 from posts.rendering import render
@@ -88,7 +89,7 @@ def get_post(request: Request, post_id: int) -> PostOut:
         viewer = account(user_id).first()
     if viewer is None:
         raise HTTPException(401)
-    post = Post.objects.visible_to(viewer).with_content().filter(pk=post_id).first()
+    post = Post.objects.visible_to(Access.to_posts(viewer)).with_content().filter(pk=post_id).first()
     if post is None:
         raise HTTPException(404)
     return PostOut(**shown(post), content=post.content, content_html=post.content_html)

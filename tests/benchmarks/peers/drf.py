@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from posts.access import Access
 from posts.content.slugs import slug_from
 from posts.models import Post, PostQuerySet
 from posts.rendering import render
@@ -110,7 +111,7 @@ class OnePost(generics.RetrieveAPIView):
     serializer_class = PostSerializer
 
     def get_queryset(self) -> PostQuerySet:
-        return Post.objects.visible_to(self.request.user).with_content()
+        return Post.objects.visible_to(Access.to_posts(self.request.user)).with_content()
 
 
 urlpatterns = [path("api/v1/posts", Posts.as_view()), path("api/v1/posts/<int:pk>", OnePost.as_view())]

@@ -14,6 +14,7 @@ from ninja.errors import HttpError
 from ninja.security import HttpBearer
 
 from accounts.models import User, Viewer
+from posts.access import Access
 from posts.content.slugs import slug_from
 from posts.models import Post
 from posts.rendering import render
@@ -87,7 +88,7 @@ async def list_posts(request: HttpRequest) -> dict[str, Any]:
 @api.get("/posts/{int:post_id}", auth=[Token(), anybody], response=PostSchema)
 async def get_post(request: HttpRequest, post_id: int) -> Post:
     viewer: Viewer = request.auth  # type: ignore[attr-defined]
-    post = await Post.objects.visible_to(viewer).with_content().filter(pk=post_id).afirst()
+    post = await Post.objects.visible_to(Access.to_posts(viewer)).with_content().filter(pk=post_id).afirst()
     if post is None:
         raise HttpError(404, "Not found")
     return post

@@ -10,7 +10,8 @@ from django.db import connection
 from django.utils import timezone
 
 from blogsite.db.change_detector import ChangeDetector, change_detector
-from posts.models import NEXT_PUBLICATION, Post
+from posts.models import Post
+from posts.queries import NEXT_PUBLICATION
 from tests.factories import make_post, make_scheduled
 
 pytestmark = [

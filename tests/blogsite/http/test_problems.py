@@ -73,7 +73,7 @@ def test_a_mistake_of_ours_is_a_problem_without_details_and_a_traceback_in_the_l
 ) -> None:
     with (
         caplog.at_level(logging.ERROR),
-        patch("posts.api.posts.paginate", side_effect=ZeroDivisionError("the secret of life")),
+        patch("posts.api.posts.fetch_page", side_effect=ZeroDivisionError("the secret of life")),
     ):
         response = api.get("/posts", **{"X-Request-ID": "abc-123"})
     assert_problem(response, 500, "internal_error")

@@ -299,11 +299,11 @@ def test_posts_are_deleted_one_by_one_and_together(authors_pages: Client, author
     )
     assert authors_pages.get(page(first, "delete")).status_code == 200
     assert authors_pages.post(page(first, "delete"), {"post": "yes"})["Location"] == LIST
-    assert set(Post.objects.kept()) == {second, third, others}
+    assert set(Post.objects.not_trashed()) == {second, third, others}
     act(authors_pages, "delete_selected", second, third, others)
-    assert Post.objects.kept().get() == others
+    assert Post.objects.not_trashed().get() == others
     assert act(authors_pages, "restore", first) == ["1 restored."]
-    assert set(Post.objects.kept()) == {first, others}
+    assert set(Post.objects.not_trashed()) == {first, others}
 
 
 def test_posts_are_found_by_status_author_and_text(editors_pages: Client, author: User) -> None:

@@ -385,7 +385,7 @@ def test_editors_and_admins_change_and_delete_everyones_posts(api: Api, make: Ca
     answer = editors_api.patch(f"/posts/{post.pk}", {"title": "After"}).json()
     assert (answer["title"], answer["author"]["id"]) == ("After", post.author.pk)
     assert editors_api.delete(f"/posts/{post.pk}").status_code == 204
-    assert not Post.objects.kept().exists()
+    assert not Post.objects.not_trashed().exists()
 
 
 def test_a_deleted_post_is_gone_with_its_tags(authors_api: Api, author: User) -> None:
