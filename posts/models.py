@@ -36,7 +36,7 @@ SUMMARY = (
     ),
 )
 CONTENT = ("content", "content_html")
-MEDIA_URL = "/media/"
+MEDIA_URL = settings.MEDIA_URL
 
 
 NEXT_PUBLICATION = (
