@@ -102,8 +102,7 @@ class Environment(BaseSettings):
     blog_url: str = Field(
         default="http://127.0.0.1:8000",
         pattern=r"^https?://[^/\s]+$",
-        description="Public origin, without a slash at the end. `https` enables redirects to HTTPS, HSTS and secure "
-        "cookies.",
+        description="Public origin, without a final slash. `https` enables HTTPS redirects, HSTS and secure cookies.",
     )
     blog_post_url: Annotated[str, Field(pattern=r"^https?://[^/\s{}]+/[^\s{}]*\{slug\}[^\s{}]*$")] | None = Field(
         default=None,
@@ -122,18 +121,13 @@ class Environment(BaseSettings):
     )
     blog_password_reset_url: Annotated[str, AfterValidator(_check_reset_url)] | None = Field(
         default=None,
-        description="Link in a password reset mail, with `{uid}` and `{token}`. Empty: `password-reset` below "
-        "`BLOG_URL`.",
+        description="Link of a password reset, with `{uid}` and `{token}`. Empty: `password-reset` below `BLOG_URL`.",
     )
     blog_free_failures: int = Field(
-        default=10,
-        ge=1,
-        description="Number of failed logins and similar attempts after which a client address must wait.",
+        default=10, ge=1, description="Failed logins and similar attempts after which a client address must wait."
     )
     redis_url: Annotated[str, AfterValidator(_check_redis_url)] | None = Field(
-        default=None,
-        description="`redis://host:6379/0`, where all workers count failed attempts together. Empty: each worker "
-        "counts its own.",
+        default=None, description="`redis://host:6379/0`: workers count failures together. Empty: each on its own."
     )
     email_url: Annotated[str, AfterValidator(_check_email_url)] = Field(
         default="console://",
@@ -156,9 +150,7 @@ class Environment(BaseSettings):
         "gets 408.",
     )
     blog_response_cache_bytes: int = Field(
-        default=64 * 1024 * 1024,
-        ge=0,
-        description="Memory for cached responses in bytes, in each worker. 0 disables the cache.",
+        default=64 * 1024 * 1024, ge=0, description="Memory for cached responses, in bytes per worker. 0: no cache."
     )
     blog_media_storage: Annotated[str, AfterValidator(_check_media_storage)] | None = Field(
         default=None,
@@ -174,9 +166,7 @@ class Environment(BaseSettings):
         default=1024**3, ge=0, description="Storage for the files of each user in bytes. 0 means no limit."
     )
     blog_public_max_age: int = Field(
-        default=0,
-        ge=0,
-        description="How long browsers and CDNs may use a public response without revalidation, in seconds.",
+        default=0, ge=0, description="How many seconds browsers and CDNs may cache public responses."
     )
     blog_database_threads: int = Field(
         default=2, ge=1, le=64, description="Threads that read from the database, in each worker."

@@ -8,8 +8,7 @@ from pathlib import Path
 def read_or_create_key(path: Path) -> str:
     """Return the key in the file `path`: 64 URL-safe characters (48 random bytes). Creates the file, with mode 0600.
 
-    If several workers start at the same time, all of them return the same key: the file is linked into place only when
-    it is complete.
+    Workers that start at the same time return the same key: the file is linked into place when it is complete.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,8 @@ async def _send_file(scope: Scope, receive: Receive, send: Send, file: IO[bytes]
     etag = dict(headers)[b"etag"]
     known = request_headers.get(b"if-none-match", b"")
     if known.strip() == b"*" or etag in [tag.strip().removeprefix(b"W/") for tag in known.split(b",")]:
-        return await send_without_body(send, 304, headers)
+        await send({"type": START, "status": 304, "headers": headers})
+        return await send({"type": "http.response.body", "body": b""})
     size = file.seek(0, 2)
     first, last, status = 0, size - 1, 200
     is_get = scope["method"] == "GET"
@@ -142,9 +143,3 @@ def _bounds(first: bytes, last: bytes, size: int) -> tuple[int, int]:
     if not first:
         return (max(size - int(last), 0), size - 1) if int(last) else (size, size - 1)
     return int(first), min(int(last), size - 1) if last else size - 1
-
-
-async def send_without_body(send: Send, status: int, headers: Headers) -> None:
-    """Send a response that has neither a body nor a `Content-Length`."""
-    await send({"type": START, "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})

@@ -14,13 +14,13 @@ from accounts.models import User
 from blogsite.db.migration_lock import migrate_under_lock, require_migrations
 
 
-def _parse_port(text: str) -> int:
+def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise ArgumentTypeError(f"{text!r} is not a port number from 1 to 65535")
     return int(text)
 
 
-def _parse_count(text: str) -> int:
+def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is not a number of processes (1 or more)")
     return int(text)
@@ -46,10 +46,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-        parser.add_argument("--port", type=_parse_port, default=8000, help="port to listen on (default: %(default)s)")
-        parser.add_argument(
-            "--workers", type=_parse_count, default=1, help="number of processes (default: %(default)s)"
-        )
+        parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s)")
+        parser.add_argument("--workers", type=_count, default=1, help="number of processes (default: %(default)s)")
         parser.add_argument("--no-migrate", action="store_true", help="do not migrate the database")
         parser.add_argument("--demo", action="store_true", help="first add sample data, if there are no users")
 
@@ -85,9 +83,7 @@ class Command(BaseCommand):
     def _seed_if_empty(self) -> None:
         if User.objects.exists():
             self.stdout.write("The database already has users: no sample data added.")
-            self.stdout.write(
-                "Run `manage.py seed` to add it; with --password P it also sets the sample users' passwords."
-            )
+            self.stdout.write("`manage.py seed` adds it; with --password P it also sets the sample users' passwords.")
             return
         self.stdout.write("Sample data added. Log in as one of these users:")
         call_command("seed", stdout=self.stdout, serving=True)

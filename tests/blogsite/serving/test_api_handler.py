@@ -12,12 +12,12 @@ from asgiref.sync import SyncToAsync, async_to_sync
 from django.db import connection
 
 from blogsite.http.routes import Handler, Route
-from blogsite.serving import api_handler, request_limits
+from blogsite.serving import request_limits
 from blogsite.serving.api_handler import APIHandler
 from blogsite.serving.asgi import ROUTE_KEY, App, Message, Receive, Scope, Send
 from blogsite.serving.content_version import CONTENT_VERSION_KEY
 from blogsite.serving.request_limits import IN_MEMORY_BYTES, RequestLimits
-from tests.blogsite.serving.asgi import Response, make_scope
+from tests.blogsite.serving.asgi import Response, call, make_scope
 from tests.client import ROOT, Api, access_token
 from tests.factories import make_author, make_post
 
@@ -85,12 +85,12 @@ def test_a_url_that_cannot_be_decoded_is_a_problem() -> None:
 def count_hops(monkeypatch: pytest.MonkeyPatch, request: Callable[[], Response]) -> tuple[Response, int]:
     """Return the response, and the number of thread hops that it took."""
     hops = 0
-    call = SyncToAsync.__call__
+    call_in_thread = SyncToAsync.__call__
 
     async def counting(self: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal hops
         hops += 1
-        return await call(self, *args, **kwargs)
+        return await call_in_thread(self, *args, **kwargs)
 
     with monkeypatch.context() as patched:
         patched.setattr(SyncToAsync, "__call__", counting)
@@ -230,8 +230,7 @@ class TestBody:
                 return super().write(data)
 
         monkeypatch.setattr(request_limits, "SpooledTemporaryFile", CountingFile)
-        monkeypatch.setattr(api_handler, "TemporaryFile", lambda: CountingFile(IN_MEMORY_BYTES))
-        monkeypatch.setattr(api_handler, "BytesIO", lambda: CountingFile(IN_MEMORY_BYTES))
+        monkeypatch.setattr("django.core.handlers.asgi.tempfile.SpooledTemporaryFile", CountingFile)
         return sizes
 
     @pytest.fixture
@@ -247,6 +246,10 @@ class TestBody:
     def test_without_request_limits_it_is_read_from_the_server(self, written: list[int], scope: Scope) -> None:
         assert call_handler(APIHandler(), scope, self.CONTENT).status == 422
         assert sum(written) == len(self.CONTENT)
+
+    def test_a_client_that_disconnects_before_its_end_gets_no_response(self, scope: Scope) -> None:
+        first_part: Message = {"type": "http.request", "body": self.CONTENT[:9], "more_body": True}
+        assert call(APIHandler(), scope, [first_part]) == Response()
 
     def test_the_stock_handler_receives_it_in_parts(self, written: list[int], scope: Scope) -> None:
         received = b""
