@@ -49,12 +49,7 @@ class Edge:
     """
 
     def __init__(
-        self,
-        app: App,
-        *,
-        allowed_hosts: Sequence[str],
-        cors_origins: Sequence[str] = (),
-        hsts_seconds: int = 0,
+        self, app: App, *, allowed_hosts: Sequence[str], cors_origins: Sequence[str] = (), hsts_seconds: int = 0
     ) -> None:
         self.app = app
         self.cors_origins = {origin.encode() for origin in cors_origins}

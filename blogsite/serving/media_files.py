@@ -115,7 +115,7 @@ async def _send_file(scope: Scope, receive: Receive, send: Send, file: IO[bytes]
     remaining = length if is_get else 0
     if not remaining:
         return await send({"type": "http.response.body", "body": b""})
-    disconnect = asyncio.create_task(_wait_for_disconnect(receive))  # ends the reading of a file that nobody receives
+    disconnect = asyncio.create_task(_wait_for_disconnect(receive))  # stops reading the file
     try:
         while remaining and not disconnect.done():
             chunk = await asyncio.to_thread(file.read, min(CHUNK_BYTES, remaining))

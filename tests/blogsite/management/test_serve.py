@@ -20,8 +20,8 @@ def test_the_demo_prints_its_urls_and_passwords(tmp_path: Path) -> None:
             password = re.search(rf"^ *{username} +password: (\S+)$", printed, re.MULTILINE)
             assert password
             credentials = {"username": username, "password": password[1]}
-            answer = httpx.post(f"{server.url}/api/v1/auth/login", json=credentials).json()
-            headers = {"Authorization": f"Bearer {answer['access_token']}"}
+            session = httpx.post(f"{server.url}/api/v1/auth/login", json=credentials).json()
+            headers = {"Authorization": f"Bearer {session['access_token']}"}
             assert httpx.get(f"{server.url}/api/v1/users/me", headers=headers).json()["username"] == username
         assert len(httpx.get(f"{server.url}/api/v1/posts").json()["items"]) >= 10
         for page in (
