@@ -1,4 +1,4 @@
-"""The way of a request: read it from the bottom, where a request comes in, to the top."""
+"""The ASGI application. A request passes through its layers from the bottom of this file to the top."""
 
 import os
 
@@ -7,13 +7,14 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "blogsite.settings")
 django = get_asgi_application()
 
-# What follows needs Django to be set up.
+# The following imports need Django to be set up.
 from django.conf import settings  # noqa: E402
 from django.core.files.storage import default_storage  # noqa: E402
 
 from blogsite.db.change_detector import change_detector  # noqa: E402
+from blogsite.http.routes import Handler  # noqa: E402
 from blogsite.serving.api_handler import APIHandler  # noqa: E402
-from blogsite.serving.asgi import App, Receive, Scope, Send  # noqa: E402
+from blogsite.serving.asgi import HEADERS_KEY, App, Receive, Scope, Send, route_of  # noqa: E402
 from blogsite.serving.content_version import ContentVersion  # noqa: E402
 from blogsite.serving.database_threads import DatabaseThreads  # noqa: E402
 from blogsite.serving.edge import Edge  # noqa: E402
@@ -23,37 +24,27 @@ from blogsite.serving.request_limits import RequestLimits  # noqa: E402
 from blogsite.serving.response_cache import ResponseCache  # noqa: E402
 from blogsite.serving.static_files import static_files  # noqa: E402
 from posts.media import services as media  # noqa: E402
-from posts.models import MEDIA_URL  # noqa: E402
 from posts.queries import NEXT_PUBLICATION  # noqa: E402
 
 api = APIHandler()
 pages = static_files(django)
 
-FILES = ("/feeds/", "/sitemap")
-"""For machines, and the same for everybody: no cookie is read or set, so no middleware is needed either."""
-
-
-def is_page(path: str) -> bool:
-    """Whether Django's own handler answers, with all middleware: the admin site, the API's documentation, redirects."""
-    return not path.startswith(("/api/", *FILES, MEDIA_URL, settings.STATIC_URL)) or path == "/api/v1/docs"
-
 
 async def handlers(scope: Scope, receive: Receive, send: Send) -> None:
-    """The API's own handler for the API, feeds and sitemaps; Django's, behind the static files, for all else."""
-    is_api = scope["path"].startswith(("/api/", *FILES)) and not is_page(scope["path"])
-    await (api if is_api else pages)(scope, receive, send)
+    """Call the API's handler or Django's stock handler, which is behind the static files."""
+    await (api if route_of(scope).handler is Handler.API else pages)(scope, receive, send)
 
 
-def impersonal(app: App) -> App:
-    """Let nobody ask for `FILES` with a token or parameters: one entry of the cache answers, whatever a client adds."""
+def without_credentials(app: App) -> App:
+    """Remove credentials and the query string where the route says so, so that every client shares one cache entry."""
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"].startswith(FILES):
+    async def layer(scope: Scope, receive: Receive, send: Send) -> None:
+        if route_of(scope).without_credentials:
             headers = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
-            scope = {**scope, "query_string": b"", "headers": headers, "blogsite.headers": dict(headers)}
+            scope = {**scope, "query_string": b"", "headers": headers, HEADERS_KEY: dict(headers)}
         await app(scope, receive, send)
 
-    return answer
+    return layer
 
 
 threads = DatabaseThreads(
@@ -61,21 +52,19 @@ threads = DatabaseThreads(
     threads=settings.DATABASE_THREADS,
     single_writer=settings.ON_SQLITE,
     timeout=settings.DATABASE_TIMEOUT,
-    waiting_paths=[("/api/v1/auth/", "/admin/login/"), ("/api/v1/media", "/admin/posts/media/")],
 )
 application: App = threads
 detector = change_detector(next_change=NEXT_PUBLICATION)
 if settings.RESPONSE_CACHE_BYTES:
     application = ResponseCache(application, detector=detector, max_bytes=settings.RESPONSE_CACHE_BYTES)
-application = impersonal(application)
-application = ContentVersion(application, detector=detector, paths=("/api/", *FILES))
-application = MediaFiles(application, prefix=MEDIA_URL, storage=default_storage, find=media.find)
-application = RequestLimits(application, routes=settings.BODY_LIMITS, timeout=settings.BODY_TIMEOUT)
+application = without_credentials(application)
+application = ContentVersion(application, detector=detector)
+application = MediaFiles(application, storage=default_storage, find=media.find)
+application = RequestLimits(application, timeout=settings.BODY_TIMEOUT)
 application = Edge(
     application,
     allowed_hosts=settings.ALLOWED_HOSTS,
     cors_origins=settings.CORS_ALLOWED_ORIGINS,
     hsts_seconds=settings.SECURE_HSTS_SECONDS,
-    is_page=is_page,
 )
 application = Lifespan(application, [threads.lifespan, detector.lifespan])

@@ -1,4 +1,4 @@
-"""The one typed reader of the environment: settings are made of what it returns."""
+"""Reads and validates the environment variables of which Django's settings are made."""
 
 import os
 from importlib.util import find_spec
@@ -12,51 +12,51 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
-def _split(value: object) -> object:
+def _split_list(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
-def _proxy(value: str) -> str:
+def _check_proxy(value: str) -> str:
     ip_network(value, strict=False)
     return value
 
 
-def _reset_url(url: str) -> str:
+def _check_reset_url(url: str) -> str:
     if "{uid}" not in url or "{token}" not in url or not url.startswith(("http://", "https://")):
-        raise ValueError("must be an http or https address with {uid} and {token} in it")
+        raise ValueError("must be an http or https URL that contains {uid} and {token}")
     return url
 
 
 def _scheme(url: str) -> str:
-    """The scheme of an address, empty for what is none, such as one whose port is no number."""
+    """Return the scheme of a URL, or an empty string if the URL is invalid, for example because of its port."""
     try:
         return "" if urlsplit(url).port == 0 else urlsplit(url).scheme
     except ValueError:
         return ""
 
 
-def _redis(url: str) -> str:
+def _check_redis_url(url: str) -> str:
     if not url.startswith(("redis://", "rediss://", "unix://")) or not _scheme(url):
         raise ValueError("must be like redis://host:6379/0, rediss://host:6379/0 or unix:///path")
     if find_spec("redis") is None:
-        raise ValueError("needs a package: pip install -e '.[redis]'")
+        raise ValueError("requires a package: pip install -e '.[redis]'")
     return url
 
 
-def _email_url(url: str) -> str:
+def _check_email_url(url: str) -> str:
     scheme = _scheme(url)
     if scheme not in MAIL_SCHEMES or (scheme != "console" and not urlsplit(url).hostname):
         raise ValueError(f"must be like {', '.join(f'{name}://' for name in MAIL_SCHEMES)}, with a host")
     return url
 
 
-def _media_storage(url: str) -> str:
+def _check_media_storage(url: str) -> str:
     parts = urlsplit(url)
     unknown = dict(parse_qsl(parts.query)).keys() - {"region_name", "endpoint_url", "addressing_style"}
     if parts.scheme != "s3" or not parts.hostname or unknown:
         raise ValueError("must be like s3://bucket/folder?region_name=eu-west-1&endpoint_url=https://s3.example.org")
     if find_spec("storages") is None:
-        raise ValueError("needs a package: pip install -e '.[s3]'")
+        raise ValueError("requires a package: pip install -e '.[s3]'")
     return url
 
 
@@ -69,124 +69,123 @@ MAIL_SCHEMES: dict[str, dict[str, Any]] = {
 TokenKey = Annotated[str, Field(min_length=32)]
 Host = Annotated[str, Field(pattern=r"^(\*|\.?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
-Proxy = Annotated[str, AfterValidator(_proxy)]
+Proxy = Annotated[str, AfterValidator(_check_proxy)]
 
 
 class Environment(BaseSettings):
-    """Every setting of Blogsite, read from the environment variable of the same name in capitals."""
+    """All settings of Blogsite. Each is read from the environment variable of the same name in upper case."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
 
     blog_data_dir: Path = Field(
         default=Path(__file__).parent.parent / "data",
-        description="Folder of `blog.sqlite3`, `media` and the generated secrets; back this up and nothing else.",
+        description="Folder of `blog.sqlite3`, `media` and the generated secrets. It is all that needs a backup.",
     )
     database_url: Annotated[str, Field(pattern=r"^(postgres|postgresql|sqlite)://")] | None = Field(
         default=None,
-        description="`postgres://user:password@host/name`; empty for SQLite in the data folder.",
+        description="`postgres://user:password@host/name`. Empty: SQLite in the data folder.",
     )
     secret_key: Annotated[str, Field(min_length=32)] | None = Field(
         default=None,
-        description="Signs admin sessions and cursors, 32 characters or more; generated on SQLite, required on "
+        description="Signs admin sessions and cursors; at least 32 characters. Generated on SQLite, required on "
         "PostgreSQL.",
     )
-    blog_token_keys: Annotated[list[TokenKey], NoDecode, BeforeValidator(_split)] = Field(
+    blog_token_keys: Annotated[list[TokenKey], NoDecode, BeforeValidator(_split_list)] = Field(
         default=[],
-        description="Keys of access tokens, 32 characters or more: the first signs, all verify; generated on SQLite, "
-        "required on PostgreSQL.",
+        description="Keys of access tokens, at least 32 characters each. The first one signs, all of them verify. "
+        "Generated on SQLite, required on PostgreSQL.",
     )
-    debug: bool = Field(default=False, description="Django's debug pages, for development only.")
-    allowed_hosts: Annotated[list[Host], NoDecode, BeforeValidator(_split)] = Field(
-        default=["localhost", "127.0.0.1", "[::1]"], description="Host names that the server answers to."
+    debug: bool = Field(default=False, description="Shows Django's debug pages; for development only.")
+    allowed_hosts: Annotated[list[Host], NoDecode, BeforeValidator(_split_list)] = Field(
+        default=["localhost", "127.0.0.1", "[::1]"], description="Host names that the server accepts."
     )
     blog_url: str = Field(
         default="http://127.0.0.1:8000",
         pattern=r"^https?://[^/\s]+$",
-        description="Public origin, without a slash at the end; `https` turns on redirect, HSTS and secure cookies.",
+        description="Public origin, without a final slash. `https` enables HTTPS redirects, HSTS and secure cookies.",
     )
     blog_post_url: Annotated[str, Field(pattern=r"^https?://[^/\s{}]+/[^\s{}]*\{slug\}[^\s{}]*$")] | None = Field(
         default=None,
-        description="Where people read a post, such as `https://example.org/posts/{slug}`; empty for `posts/{slug}` "
-        "below `BLOG_URL`.",
+        description="Public URL of a post, such as `https://example.org/posts/{slug}`. Empty: `posts/{slug}` below "
+        "`BLOG_URL`.",
     )
-    blog_title: str = Field(default="Blogsite", description="The name of the blog, in its feeds.")
-    blog_description: str = Field(default="The newest posts.", description="What the blog is about, in its feeds.")
+    blog_title: str = Field(default="Blogsite", description="Title of the site in its feeds.")
+    blog_description: str = Field(default="The newest posts.", description="Description of the site in its feeds.")
     blog_language: str = Field(
         default="en",
         pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
-        description="The language of the posts, in the feeds: a tag such as `en` or `pt-BR`.",
+        description="Language of the posts in the feeds: a language tag such as `en` or `pt-BR`.",
     )
     blog_registration: Literal["open", "closed"] = Field(
-        default="open", description="Whether anybody may register: `open` or `closed`."
+        default="open", description="Whether anyone can register an account: `open` or `closed`."
     )
-    blog_password_reset_url: Annotated[str, AfterValidator(_reset_url)] | None = Field(
+    blog_password_reset_url: Annotated[str, AfterValidator(_check_reset_url)] | None = Field(
         default=None,
-        description="Where the link of a password reset leads, with `{uid}` and `{token}` in it; empty for "
-        "`password-reset` below `BLOG_URL`.",
+        description="Link of a password reset, with `{uid}` and `{token}`. Empty: `password-reset` below `BLOG_URL`.",
     )
     blog_free_failures: int = Field(
-        default=10, ge=1, description="Failed logins and the like that an address has before it must wait."
+        default=10, ge=1, description="Failed logins and similar attempts after which a client address must wait."
     )
-    redis_url: Annotated[str, AfterValidator(_redis)] | None = Field(
-        default=None, description="`redis://host:6379/0`, where workers count failures together; empty: each its own."
+    redis_url: Annotated[str, AfterValidator(_check_redis_url)] | None = Field(
+        default=None, description="`redis://host:6379/0`: workers count failures together. Empty: each on its own."
     )
-    email_url: Annotated[str, AfterValidator(_email_url)] = Field(
+    email_url: Annotated[str, AfterValidator(_check_email_url)] = Field(
         default="console://",
-        description="`smtp://user:password@host:25`, `smtp+tls://…:587` or `smtp+ssl://…:465`; mails are printed "
-        "otherwise.",
+        description="`smtp://user:password@host:25`, `smtp+tls://…:587` or `smtp+ssl://…:465`. `console://` prints "
+        "mails instead.",
     )
-    blog_mail_from: str = Field(default="blog@localhost", description="The sender of mails.")
+    blog_mail_from: str = Field(default="blog@localhost", description="Sender address of mails.")
     blog_revisions_keep: int | None = Field(
-        default=None, ge=1, description="How many revisions of a post are kept; empty for all of them."
+        default=None, ge=1, description="Number of revisions that are kept of each post. Empty: all of them."
     )
     blog_max_body_bytes: int = Field(
         default=8 * 1024 * 1024,
         ge=1024,
-        description="Longest request body but an upload's, in bytes; a longer one is 413.",
+        description="Longest request body in bytes, except for uploads. A longer one gets 413.",
     )
     blog_body_timeout: float = Field(
         default=30,
         gt=0,
-        description="Longest time for a request body to arrive, in seconds, with one more for each 64 KiB; a slower "
-        "one is 408.",
+        description="Longest time in seconds to receive a request body, plus one second for each 64 KiB. A slower one "
+        "gets 408.",
     )
     blog_response_cache_bytes: int = Field(
-        default=64 * 1024 * 1024, ge=0, description="Memory for stored answers, in bytes and each worker; 0 for none."
+        default=64 * 1024 * 1024, ge=0, description="Memory for cached responses, in bytes per worker. 0: no cache."
     )
-    blog_media_storage: Annotated[str, AfterValidator(_media_storage)] | None = Field(
+    blog_media_storage: Annotated[str, AfterValidator(_check_media_storage)] | None = Field(
         default=None,
         description="`s3://bucket/folder?region_name=…&endpoint_url=https://…`, with the key in `AWS_ACCESS_KEY_ID` "
-        "and `AWS_SECRET_ACCESS_KEY`; empty for `media` in the data folder.",
+        "and `AWS_SECRET_ACCESS_KEY`. Empty: `media` in the data folder.",
     )
     blog_media_public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s?#]+[^\s?#/]$",
-        description="The public address of the bucket or of the CDN before it; empty: links to a file are signed.",
+        description="Public URL of the bucket or of its CDN. Empty: links to files are signed.",
     )
     blog_media_quota: int = Field(
-        default=1024**3, ge=0, description="How much the files of each user may take, in bytes; 0 for no bound."
+        default=1024**3, ge=0, description="Storage for the files of each user in bytes. 0 means no limit."
     )
     blog_public_max_age: int = Field(
-        default=0, ge=0, description="How long browsers and CDNs may keep a public answer without asking, in seconds."
+        default=0, ge=0, description="How many seconds browsers and CDNs may cache public responses."
     )
     blog_database_threads: int = Field(
-        default=2, ge=1, le=64, description="Threads that read the database, in each worker."
+        default=2, ge=1, le=64, description="Threads that read from the database, in each worker."
     )
-    cors_allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split)] = Field(
-        default=[], description="Origins whose pages may call the API from a browser; `*` for any."
+    cors_allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split_list)] = Field(
+        default=[], description="Origins whose pages may call the API from a browser; `*` allows any."
     )
-    forwarded_allow_ips: Annotated[list[Proxy], NoDecode, BeforeValidator(_split)] = Field(
-        default=[], description="Addresses of proxies whose `X-Forwarded-*` headers count; empty for none."
+    forwarded_allow_ips: Annotated[list[Proxy], NoDecode, BeforeValidator(_split_list)] = Field(
+        default=[], description="Addresses of proxies whose `X-Forwarded-*` headers are trusted. Empty: none."
     )
 
     def media_storage(self) -> dict[str, Any]:
-        """Django's setting of a storage, as `BLOG_MEDIA_STORAGE` has it."""
+        """Return the entry of Django's `STORAGES` for `BLOG_MEDIA_STORAGE`."""
         if self.blog_media_storage is None:
-            kept = {"location": self.blog_data_dir.absolute() / "media", "allow_overwrite": True}
-            return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": kept}
+            options: dict[str, Any] = {"location": self.blog_data_dir.absolute() / "media", "allow_overwrite": True}
+            return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
         parts = urlsplit(self.blog_media_storage)
         public = urlsplit(self.blog_media_public_url or "")
-        options: dict[str, Any] = {
+        options = {
             **dict(parse_qsl(parts.query)),
             "bucket_name": parts.hostname,
             "location": parts.path.strip("/"),
@@ -199,17 +198,17 @@ class Environment(BaseSettings):
         return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
 
     def media_origins(self) -> list[str]:
-        """From where pages of ours may show images, beside our own origin."""
+        """Return the origins other than our own from which the admin site may load images."""
         if self.blog_media_storage is None:
             return []
         storage = urlsplit(self.blog_media_storage)
         endpoint = dict(parse_qsl(storage.query)).get("endpoint_url")
-        shown = urlsplit(self.blog_media_public_url or endpoint or "https://*.amazonaws.com")
-        in_bucket = [f"{shown.scheme}://{storage.hostname}.{shown.netloc}"] if shown.netloc[0].isalpha() else []
-        return [f"{shown.scheme}://{shown.netloc}", *in_bucket]
+        public = urlsplit(self.blog_media_public_url or endpoint or "https://*.amazonaws.com")
+        in_bucket = [f"{public.scheme}://{storage.hostname}.{public.netloc}"] if public.netloc[0].isalpha() else []
+        return [f"{public.scheme}://{public.netloc}", *in_bucket]
 
     def email_settings(self) -> dict[str, Any]:
-        """Django's settings of mail, as `EMAIL_URL` has them."""
+        """Return Django's `EMAIL_*` settings for `EMAIL_URL`."""
         parts = urlsplit(self.email_url)
         if parts.scheme == "console":
             return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
@@ -224,10 +223,10 @@ class Environment(BaseSettings):
 
 
 def read_environment() -> Environment:
-    """Read and check the environment.
+    """Read and validate the environment.
 
-    Raises `ImproperlyConfigured`, in one line, for a bad value and for a `BLOG_…` name that is not a setting, so that
-    a typing mistake is not a silent default.
+    Raises `ImproperlyConfigured`, with a message of one line, for an invalid value and for an unknown variable
+    `BLOG_…`, so that a misspelt name is not silently ignored.
     """
     known = {name.upper() for name in Environment.model_fields}
     unknown = sorted(name for name in os.environ if name.startswith("BLOG_") and name not in known)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def read_or_create_key(path: Path) -> str:
-    """Return the key in the file `path`, made on first use: 64 URL-safe characters (48 random bytes), mode 0600.
+    """Return the key in the file `path`: 64 URL-safe characters (48 random bytes). Creates the file, with mode 0600.
 
-    Several workers may start at once: the file is linked into place whole, so that all of them read the same key.
+    Workers that start at the same time return the same key: the file is linked into place when it is complete.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

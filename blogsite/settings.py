@@ -1,4 +1,4 @@
-"""All settings of Django, made from the environment (`blogsite.environment`).
+"""Django's settings, made from the environment variables that `blogsite.environment` reads.
 
 https://docs.djangoproject.com/en/5.2/ref/settings/
 """
@@ -17,7 +17,7 @@ django_stubs_ext.monkeypatch()
 
 env = read_environment()
 
-# What is served, and to whom.
+# The site and the hosts that it serves.
 DEBUG = env.debug
 ALLOWED_HOSTS = env.allowed_hosts
 BLOG_URL = env.blog_url
@@ -38,7 +38,7 @@ INSTALLED_APPS = [
     "blogsite",
     "accounts",
     "posts",
-    "ninja",  # serves the API's documentation from here: without it, ninja loads it from a CDN
+    "ninja",  # serves the API documentation's own files; without this app, the page loads them from a CDN
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -47,7 +47,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 
-# Django's stock list, which the admin and `check --deploy` expect, and the content security policy.
+# Django's stock list, which the admin site and `check --deploy` expect, and the content security policy.
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -73,52 +73,53 @@ TEMPLATES = [
     }
 ]
 
-# The database: one SQLite file, or what DATABASE_URL names.
+# The database: one SQLite file, or the server in DATABASE_URL.
 DATA_DIR = env.blog_data_dir.absolute()
 DATABASES = {"default": dj_database_url.parse(env.database_url or f"sqlite:///{DATA_DIR / 'blog.sqlite3'}")}
 DATABASES["default"]["CONN_MAX_AGE"] = None  # connections live as long as their threads
-DATABASES["default"].setdefault("OPTIONS", {})  # what the URL says of TLS, say
+DATABASES["default"].setdefault("OPTIONS", {})  # the URL may have set some, such as those of TLS
 ON_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 if ON_SQLITE:
     DATABASES["default"]["OPTIONS"] |= {
-        # A transaction that will write takes the write lock at its start, so that it waits instead of failing midway.
+        # A transaction takes the write lock when it begins, so that it waits for the lock instead of failing midway.
         "transaction_mode": "IMMEDIATE",
-        # Longest wait for another writer, in seconds.
+        # The longest wait for another writer, in seconds.
         "timeout": 5,
-        # WAL: readers and the writer do not wait for each other. FULL: an acknowledged write survives a power cut.
-        # journal_size_limit: a log that once grew is cut back to 64 MiB.
+        # WAL: readers and the writer do not block each other. FULL: a committed write survives a power failure.
+        # journal_size_limit: a large write-ahead log is truncated to 64 MiB.
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; "
         "PRAGMA journal_size_limit=67108864",
     }
 else:
-    # Connections are kept by psycopg's pool, and looked at before each lease: a server that was restarted costs nobody
-    # an error. A statement that runs longer than 15 seconds is ended.
+    # psycopg's pool keeps the connections and checks each one before it is leased, so that a restart of the database
+    # server causes no errors. A statement that runs longer than 15 seconds is cancelled.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     DATABASES["default"]["OPTIONS"] |= {
-        # A connection for each thread that reads, for those of logins, of uploads and of the clock, and one to spare.
+        # One connection per reading thread, one each for passwords, uploads and the change detector, and one spare.
         "pool": {"timeout": 5, "max_size": env.blog_database_threads + 4},
         "options": "-c statement_timeout=15000 -c lock_timeout=5000",
     }
-# Threads that talk to the database, each with its own connection; on SQLite one more is the writer's.
+# Threads that use the database, each with its own connection. SQLite has one more, for writes.
+# DATABASE_TIMEOUT is the longest wait for such a thread, in seconds.
 DATABASE_THREADS = env.blog_database_threads
 DATABASE_TIMEOUT = 5
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Secrets.
 if not ON_SQLITE and not (env.secret_key and env.blog_token_keys):
-    # Generated keys live in one machine's data folder; servers that share a PostgreSQL database must share keys too.
+    # Generated keys are stored in one machine's data folder; servers that share a database must also share their keys.
     raise ImproperlyConfigured("With PostgreSQL, set SECRET_KEY and BLOG_TOKEN_KEYS, the same on every server.")
 SECRET_KEY = env.secret_key or read_or_create_key(DATA_DIR / "secret_key")
 TOKEN_KEYS = env.blog_token_keys or [read_or_create_key(DATA_DIR / "token_key")]
 ACCESS_TOKEN_SECONDS = 600
-# A session ends when it was not refreshed for so long, and in any case after its lifetime.
+# A session ends when it has not been refreshed for SESSION_IDLE, and SESSION_LIFETIME after its start at the latest.
 SESSION_IDLE = timedelta(days=7)
 SESSION_LIFETIME = timedelta(days=30)
 PASSWORD_RESET_TIMEOUT = 3600
 PASSWORD_RESET_URL = env.blog_password_reset_url or f"{BLOG_URL}/password-reset?uid={{uid}}&token={{token}}"
-# Failed attempts that an address has before it must wait (`accounts.login_throttle`).
-# They are counted in Redis, or else in each worker.
+# How many attempts a client address may fail before it must wait (`accounts.login_throttle`).
+# Failures are counted in Redis, or in each worker if there is no Redis.
 FREE_FAILURES = env.blog_free_failures
 REDIS_URL = env.redis_url
 
@@ -139,20 +140,21 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 
-# HTTPS, as soon as the public origin says so.
+# HTTPS, if the public origin uses it.
 _https = BLOG_URL.startswith("https://")
 SECURE_SSL_REDIRECT = _https
-SECURE_PROXY_SSL_HEADER = None  # uvicorn reads the forwarded headers of trusted proxies (FORWARDED_ALLOW_IPS)
+SECURE_PROXY_SSL_HEADER = None  # uvicorn reads the headers of trusted proxies (FORWARDED_ALLOW_IPS)
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _https else 0
 SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_SECURE = _https
 CSRF_TRUSTED_ORIGINS = [BLOG_URL]
-# W005 and W021 want HSTS for all subdomains, and on the browsers' preload list. A blog cannot promise that for its
-# siblings under one domain; a proxy that may can add the header. E003 does not see that the constraint
-# `accounts_user_username_unique` makes the name unique, in every case of letters.
+# W005 and W021 ask for HSTS on all subdomains and for the browsers' preload list. The site cannot decide that for other
+# sites of its domain; a proxy can add the header. E003 does not recognise that the constraint
+# `accounts_user_username_unique` makes the username unique, regardless of case.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021", "auth.E003"]
 
-# Pages load nothing from elsewhere. `data:` images are the icons of the API's documentation.
+# Pages load nothing from other origins, except images from the media storage. The API documentation's icons are
+# `data:` images.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -166,32 +168,26 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 
-# Uploaded images. Their files are served at MEDIA_URL by a layer of our own, wherever they are stored.
+# Uploaded images. `blogsite.serving.media_files` serves them at MEDIA_URL, wherever they are stored.
+MEDIA_URL = "/media/"
 STORAGES = {
     "default": env.media_storage(),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 MEDIA_QUOTA_BYTES = env.blog_media_quota
 
-# What is on its way in: originals, with all that is taken out of them. Nobody else may read it.
+# Uploads in progress. They are original files, which may contain private metadata: only this user may read the folder.
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "temporary"
 try:
     FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 except OSError as error:
-    raise ImproperlyConfigured(f"Bad setting BLOG_DATA_DIR: {DATA_DIR} cannot be made ({error.strerror}).") from None
+    raise ImproperlyConfigured(f"Bad setting BLOG_DATA_DIR: {DATA_DIR} cannot be created ({error.strerror}).") from None
 
-# Request bodies are bounded before Django sees them: the beginning of a path, and its limit in bytes.
-_UPLOAD = 10 * 1024 * 1024 + 64 * 1024  # a file, and what is around it
-BODY_LIMITS = [
-    ("/api/v1/auth/", 64 * 1024),
-    ("/api/v1/media", _UPLOAD),
-    ("/admin/posts/media/", 4 * _UPLOAD),  # where the form says that a file is too long
-    ("", env.blog_max_body_bytes),
-]
+# Request bodies. `blogsite.http.routes` has the limits of single paths.
 BODY_TIMEOUT = env.blog_body_timeout
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.blog_max_body_bytes
 
-# Texts, times and files.
+# Language, time zone and static files.
 LANGUAGE_CODE = "en"
 USE_I18N = False
 TIME_ZONE = "UTC"
@@ -206,7 +202,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "django": {"handlers": [], "level": "INFO"},
-        # A client's mistake is answered, not logged: only 5xx reach the log.
+        # Only 5xx responses are logged: a 4xx is the client's error.
         "django.request": {"level": "ERROR"},
     },
 }

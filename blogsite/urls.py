@@ -1,4 +1,4 @@
-"""Where everything is."""
+"""The URLs of the API, the admin site, the feeds and the sitemap."""
 
 from django.conf import settings
 from django.contrib import admin
@@ -21,7 +21,7 @@ urlpatterns = [
     path("feeds/tags/<tag:tag>/<format:format>", feeds.feed, name="feed"),
     path("feeds/authors/<username:author>/<format:format>", feeds.feed, name="feed"),
     path("sitemap.xml", sitemap.sitemap),
-    re_path(r"^sitemap-(?P<page>[1-9][0-9]*)\.xml\Z", sitemap.sitemap, name="sitemap"),  # one spelling of a number
+    re_path(r"^sitemap-(?P<page>[1-9][0-9]*)\.xml\Z", sitemap.sitemap, name="sitemap"),  # no leading zeros
 ]
 
 handler400 = "blogsite.http.problems.bad_request"

@@ -36,7 +36,6 @@ SUMMARY_FIELDS = (
     ),
 )
 CONTENT_FIELDS = ("content", "content_html")
-MEDIA_URL = "/media/"
 
 
 class PostStatus(models.TextChoices):
@@ -176,7 +175,7 @@ class Media(FastLoadingModel):
 
     @property
     def url(self) -> str:
-        return f"{MEDIA_URL}{self.name}"
+        return f"{settings.MEDIA_URL}{self.name}"
 
     @property
     def sources(self) -> list["Source"]:
@@ -198,7 +197,7 @@ class Source:
 
     @property
     def url(self) -> str:
-        return f"{MEDIA_URL}{self.name}"
+        return f"{settings.MEDIA_URL}{self.name}"
 
 
 class Post(FastLoadingModel):

@@ -1,4 +1,4 @@
-"""The interface by which the server learns that the database has changed, and the choice of its implementation."""
+"""The interface that tells the server whether the database has changed, and the choice of its implementation."""
 
 from collections.abc import Hashable
 from contextlib import AbstractAsyncContextManager
@@ -14,22 +14,22 @@ class ChangeDetector(Protocol):
     """Tells whether the database has changed since a response was computed."""
 
     def version(self) -> Hashable | None:
-        """Return the content version, which differs after every commit, or None while nothing can be proven."""
+        """Return the content version, which differs after every commit, or None if it is unknown at the moment."""
 
     def mark_changed(self) -> None:
-        """Note that this process may have written."""
+        """Record that this process may have written to the database."""
 
     async def next_change(self, after: datetime) -> datetime | None:
         """Return the first time after `after` at which a scheduled post becomes public, or None if there is none."""
 
     def lifespan(self) -> AbstractAsyncContextManager[None]:
-        """Return the context within which the detector works: it opens and closes connections."""
+        """Return the context manager that opens and closes the detector's connections."""
 
 
 def change_detector(*, next_change: str) -> ChangeDetector:
-    """Return the detector for the database of the settings.
+    """Return the detector for the database in the settings.
 
-    `next_change` is the SQL of the next scheduled change; its one parameter is the time after which to look.
+    `next_change` is the SQL query of the first scheduled publication after the time that is its parameter.
     """
     if connection.vendor == "sqlite":
         return SQLiteChangeDetector(str(connection.settings_dict["NAME"]), next_change=next_change)

@@ -1,4 +1,4 @@
-"""The database keeps the promises; this explains which of them a write would have broken."""
+"""Translates violations of unique constraints into domain errors."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,18 +10,18 @@ from blogsite.errors import BlogError
 
 @contextmanager
 def translate_integrity_errors(conflicts: Mapping[str, type[BlogError]]) -> Iterator[None]:
-    """Run one statement in a savepoint, and raise the domain error of the unique constraint that it broke.
+    """Run the block in a savepoint. If it violates a unique constraint, raise the domain error of that constraint.
 
-    `conflicts` is keyed by what the engine's message names: the constraint, or on SQLite, for a constraint over plain
-    columns, `table.column`. Any other `IntegrityError` passes unchanged.
+    The keys of `conflicts` are the names in the database's error message: that of the constraint, or `table.column` on
+    SQLite for a constraint over plain columns. Any other `IntegrityError` is raised unchanged.
     """
     try:
         with transaction.atomic():
             yield
     except IntegrityError as exc:
-        # PostgreSQL names the constraint; its text holds the values too, which may spell any name.
-        named = getattr(getattr(exc.__cause__, "diag", None), "constraint_name", None)
+        # PostgreSQL reports the constraint's name; its message also contains values, which could contain any name.
+        constraint = getattr(getattr(exc.__cause__, "diag", None), "constraint_name", None)
         for name, error in conflicts.items():
-            if name == named or (named is None and name in str(exc)):
+            if name == constraint or (constraint is None and name in str(exc)):
                 raise error from exc
         raise

@@ -1,4 +1,4 @@
-"""Migrations, by one process at a time."""
+"""Runs migrations in one process at a time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,29 +10,29 @@ from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 from filelock import FileLock
 
-# Any number that nothing else in this database locks: "blog" in ASCII.
+# An arbitrary number that nothing else in this database locks: "blog" in ASCII.
 _ADVISORY_LOCK = 0x626C6F67
 
 
 def migrate_under_lock(*, verbosity: int) -> None:
-    """Apply the migrations that are missing. Servers that start together wait for the first one.
+    """Apply missing migrations. Of servers that start at the same time, one migrates and the others wait.
 
-    Raises `CommandError` when the database does not answer.
+    Raises `CommandError` if the database cannot be reached.
     """
-    with _answering(), _lock():
+    with _translate_connection_errors(), _lock():
         call_command("migrate", interactive=False, verbosity=max(0, verbosity - 1))
 
 
 def require_migrations() -> None:
-    """Raise `CommandError` when the database does not answer, or when migrations are missing."""
-    with _answering():
+    """Raise `CommandError` if the database cannot be reached or if migrations are missing."""
+    with _translate_connection_errors():
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             raise CommandError("The database is not up to date: run manage.py migrate.")
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def _translate_connection_errors() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:

@@ -1,4 +1,4 @@
-"""Whether the PostgreSQL database has changed, told by its triggers."""
+"""Detects changes of the PostgreSQL database through notifications from its triggers."""
 
 import asyncio
 import contextlib
@@ -19,10 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 class PostgreSQLChangeDetector:
-    """A counter that moves when a commit notifies `CHANNEL`, heard on one listening connection.
+    """A counter that increases when a commit notifies `CHANNEL`. One connection of each process listens.
 
-    A process that loses that connection proves nothing until it has it again. A process that wrote moves its own
-    counter at once (`touch`); others hear of it within milliseconds, and may serve a public read that is so much late.
+    Without that connection there is no version, and nothing is served from the cache. A process that writes increases
+    its own counter at once (`mark_changed`). Other processes are notified within milliseconds, during which they may
+    serve an outdated public response.
     """
 
     def __init__(self, *, next_change: str) -> None:
@@ -41,8 +42,8 @@ class PostgreSQLChangeDetector:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """Listen, in a task of its own, while the block lasts."""
-        task = asyncio.create_task(self._listen_for_ever())
+        """Listen in a background task until exit."""
+        task = asyncio.create_task(self._listen_and_reconnect())
         try:
             yield
         finally:
@@ -50,20 +51,19 @@ class PostgreSQLChangeDetector:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _listen_for_ever(self) -> None:
+    async def _listen_and_reconnect(self) -> None:
         while True:
             try:
                 await self._listen()
             except psycopg.Error as error:
-                logger.warning("Lost the connection that tells of changes, trying again: %s", error)
+                logger.warning("Lost the connection that listens for changes, reconnecting: %s", error)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _listen(self) -> None:
-        parameters = _parameters()
-        async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as listener:
+        async with await psycopg.AsyncConnection.connect(**_parameters(), autocommit=True) as listener:
             await listener.execute(f"LISTEN {CHANNEL}")
             try:
-                # What happened before may have gone unheard.
+                # Earlier notifications may have been missed.
                 self._counter += 1
                 self._listening = True
                 async for _ in listener.notifies():
@@ -77,12 +77,12 @@ class PostgreSQLChangeDetector:
                 cursor.execute(self.next_change_sql, [after])
                 row: tuple[datetime | None] = cursor.fetchone()
         finally:
-            connection.close()  # back to the pool, which looks after it: no lease does it for this thread
+            connection.close()  # returns it to the pool; this thread has no lease that would do so
         return row[0]
 
 
 def _parameters() -> dict[str, Any]:
-    """What libpq is told, with TLS as the operator wants it. A peer that is gone is noticed within ten seconds."""
+    """Return the connection parameters of the settings, and keepalives that detect a lost server within ten seconds."""
     django_only = {"prepare_threshold", "cursor_factory", "context"}
-    told = {name: value for name, value in connection.get_connection_params().items() if name not in django_only}
-    return {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, **told}
+    parameters = {name: value for name, value in connection.get_connection_params().items() if name not in django_only}
+    return {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2, **parameters}

@@ -1,5 +1,5 @@
 """The ASGI layers that answer HTTP requests, one file each; `blogsite.asgi` puts them in order.
 
-The package may import `blogsite.http`, `blogsite.db` and `blogsite.errors`, and nothing of the apps: `blogsite.asgi`
-passes each layer what it needs to know of them.
+The package may import `blogsite.http`, `blogsite.db` and `blogsite.errors`, but nothing from the apps: `blogsite.asgi`
+passes each layer what it needs from them.
 """

@@ -1,10 +1,11 @@
-"""The ASGI layers, one file each. `blogsite.asgi` puts them in order."""
+"""What all ASGI layers share: types, access to the request's headers and route, and sending whole responses."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from blogsite.errors import BlogError
 from blogsite.http import problems
+from blogsite.http.routes import Route, find_route
 
 Scope = dict[str, Any]
 Message = Mapping[str, Any]
@@ -17,25 +18,35 @@ Headers = list[tuple[bytes, bytes]]
 
 REQUEST_ID = b"x-request-id"
 START = "http.response.start"
+HEADERS_KEY = "blogsite.headers"
+ROUTE_KEY = "blogsite.route"
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """The request's headers by their names, in lower case. Made once a request, and kept in the scope."""
-    headers: dict[bytes, bytes] | None = scope.get("blogsite.headers")
+    """Return the request's headers by lower-case name. They are parsed once per request and kept in the scope."""
+    headers: dict[bytes, bytes] | None = scope.get(HEADERS_KEY)
     if headers is None:
-        headers = scope["blogsite.headers"] = dict(scope["headers"])
+        headers = scope[HEADERS_KEY] = dict(scope["headers"])
     return headers
 
 
-async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -> None:
-    """Send a whole answer."""
+def route_of(scope: Scope) -> Route:
+    """Return the request's entry in the route table. It is looked up once per request and kept in the scope."""
+    route: Route | None = scope.get(ROUTE_KEY)
+    if route is None:
+        route = scope[ROUTE_KEY] = find_route(scope["path"])
+    return route
+
+
+async def send_response(send: Send, status: int, headers: Headers, body: bytes = b"") -> None:
+    """Send a whole response, and add its `Content-Length`."""
     headers = [*headers, (b"content-length", str(len(body)).encode())]
     await send({"type": START, "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def refuse(scope: Scope, send: Send, error: BlogError, *added: tuple[bytes, bytes]) -> None:
-    """Send the problem that `error` is, with the headers that are `added`."""
+async def send_problem(scope: Scope, send: Send, error: BlogError, *extra_headers: tuple[bytes, bytes]) -> None:
+    """Send `error` as a problem document (RFC 9457), with `extra_headers`."""
     request_id = headers_of(scope).get(REQUEST_ID, b"").decode("ascii", "replace")
     headers = [(name.lower().encode(), value.encode()) for name, value in problems.headers(error).items()]
-    await answer(send, error.status, [*headers, *added], problems.body(error, request_id))
+    await send_response(send, error.status, [*headers, *extra_headers], problems.body(error, request_id))

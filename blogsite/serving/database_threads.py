@@ -1,12 +1,11 @@
 """The threads that talk to the database, each with a connection that stays open.
 
-Django under ASGI gives every request a thread of its own, and so a new database connection. Here a few threads live as
-long as the server, and each request leases one: asgiref's `ThreadSensitiveContext` sends all its database work there.
+Under ASGI, Django gives every request a new thread, and therefore a new database connection. Here a few threads live as
+long as the server, and each request leases one: asgiref's `ThreadSensitiveContext` runs all its database work there.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,136 +15,125 @@ from asgiref.sync import ThreadSensitiveContext
 from django.db import connections
 
 from blogsite.errors import DatabaseLocked, Overloaded
-from blogsite.serving.asgi import App, Message, Receive, Scope, Send, refuse
+from blogsite.http.routes import ThreadGroup
+from blogsite.serving.asgi import App, Message, Receive, Scope, Send, route_of, send_problem
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MAX_WAITING = 128
+LEASES_OF_A_GROUP = 128
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}  # RFC 9110, 9.2.1
 
 
 class DatabaseThread(ThreadPoolExecutor):
-    """One thread. The first work of each lease also looks after a connection that broke or grew old."""
+    """A single thread. The first work of each lease also closes connections that are broken or too old."""
 
     def __init__(self, name: str) -> None:
         super().__init__(max_workers=1, thread_name_prefix=name)
-        self.fresh_lease = True
+        self.has_new_lease = True
 
     def submit(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        if self.fresh_lease:
-            self.fresh_lease = False
-            return super().submit(_with_good_connections, partial(function, *args, **kwargs))
+        if self.has_new_lease:
+            self.has_new_lease = False
+            return super().submit(_check_connections_and_run, partial(function, *args, **kwargs))
         return super().submit(function, *args, **kwargs)
 
     def close(self) -> None:
-        """Close the thread's connections, and end it when its work is done: waits for that."""
+        """Close the thread's connections and end the thread. Blocks until its work is done."""
         super().submit(connections.close_all)
         self.shutdown()
 
 
 class LeaseQueue:
-    """The threads that nobody has, and those who wait for one, served in the order in which they came."""
+    """A FIFO queue of idle database threads and of requests waiting for one.
 
-    def __init__(self, threads: Iterable[DatabaseThread]) -> None:
-        self.threads = deque(threads)
-        self.waiting: deque[asyncio.Future[DatabaseThread]] = deque()
+    Each thread is leased to at most `leases_per_thread` requests at the same time.
+    """
 
-    async def lease(self, timeout: float) -> DatabaseThread:  # noqa: ASYNC109 - for the wait alone
-        """Take a thread, within `timeout` seconds. Raises `TimeoutError`."""
-        if self.threads:
-            return self.threads.popleft()
-        turn: asyncio.Future[DatabaseThread] = asyncio.get_running_loop().create_future()
-        self.waiting.append(turn)
-        try:
-            async with asyncio.timeout(timeout):
-                return await turn
-        except BaseException:
-            if turn.done() and not turn.cancelled():
-                self.give_back(turn.result())  # it came, and the one who waited was gone
-            raise
+    def __init__(self, threads: Sequence[DatabaseThread], *, leases_per_thread: int = 1) -> None:
+        self.leases = dict.fromkeys(threads, 0)
+        self.free_leases = asyncio.Semaphore(len(threads) * leases_per_thread)
+
+    async def lease(self, timeout: float) -> DatabaseThread:  # noqa: ASYNC109 - bounds only the waiting
+        """Return the thread with the fewest leases. Raises `TimeoutError` if none is free within `timeout` seconds."""
+        async with asyncio.timeout(timeout):
+            await self.free_leases.acquire()
+        thread = min(self.leases, key=self.leases.__getitem__)
+        self.leases[thread] += 1
+        return thread
 
     def give_back(self, thread: DatabaseThread) -> None:
-        """Hand the thread to who has waited longest, or keep it."""
-        while self.waiting:
-            turn = self.waiting.popleft()
-            if not turn.done():
-                return turn.set_result(thread)
-        self.threads.append(thread)
+        """End a lease, and let the request that has waited longest have it."""
+        self.leases[thread] = self.leases.pop(thread) - 1  # moves the thread to the end: idle threads take turns
+        self.free_leases.release()
 
 
 class DatabaseThreads:
-    """Leases a database thread to each request that gets here.
+    """Leases a database thread to each request that reaches this layer.
 
-    With `single_writer`, as SQLite has it, unsafe methods share one thread: writers queue here, in order, instead of
-    fighting for the file's lock, and readers never wait for them. Nobody waits longer than `timeout` seconds (503).
-    The answer is kept until the lease is over, so that a client that reads slowly holds no thread.
+    With `single_writer`, as SQLite requires, unsafe methods share one thread: writers wait here, in order, instead of
+    competing for the lock on the file, and readers never wait for writers. A request that waits longer than `timeout`
+    seconds gets 503. The response is sent after the lease has ended, so that a slow client does not hold a thread.
 
-    Some unsafe requests wait long for what is no database, such as the hash of a password. `waiting_paths` are groups
-    of the beginnings of their paths. Each group shares one thread of its own, so that a flood of logins keeps nobody
-    else from the database.
+    Some unsafe requests spend most of their time on something other than the database, such as hashing a password.
+    Each `ThreadGroup` of such requests shares a thread of its own, so that a flood of logins does not keep other
+    requests from the database.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        threads: int,
-        single_writer: bool,
-        timeout: float,
-        waiting_paths: Iterable[tuple[str, ...]] = (),
-    ) -> None:
+    def __init__(self, app: App, *, threads: int, single_writer: bool, timeout: float) -> None:
         self.app = app
         self.timeout = timeout
-        self.all = [DatabaseThread(f"database-{number}") for number in range(threads)]
-        self.readers = self.writers = LeaseQueue(self.all)
+        self.threads = [DatabaseThread(f"database-{number}") for number in range(threads)]
+        self.readers = self.writers = LeaseQueue(self.threads.copy())
         if single_writer:
-            writer = DatabaseThread("database-writer")
-            self.all.append(writer)
-            self.writers = LeaseQueue([writer])
-        self.waiting: list[tuple[tuple[str, ...], LeaseQueue]] = []
-        for paths in waiting_paths:
-            shared = DatabaseThread(f"database-waiting-{len(self.waiting)}")
-            self.all.append(shared)
-            self.waiting.append((paths, LeaseQueue([shared] * MAX_WAITING)))
+            self.writers = self._queue_of("writer")
+        self.groups = {
+            group: self._queue_of(group.name.lower(), leases_per_thread=LEASES_OF_A_GROUP) for group in ThreadGroup
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        idle = self._idle_for(scope["method"], scope["path"])
+        queue = self._queue_for(scope)
         try:
-            thread = await idle.lease(self.timeout)
+            thread = await queue.lease(self.timeout)
         except TimeoutError:
-            locked = idle is self.writers and idle is not self.readers
-            return await refuse(scope, send, DatabaseLocked() if locked else Overloaded())
-        kept: list[Message] = []
+            is_locked = queue is self.writers and queue is not self.readers
+            return await send_problem(scope, send, DatabaseLocked() if is_locked else Overloaded())
+        response: list[Message] = []
 
         async def keep(message: Message) -> None:
-            kept.append(message)
+            response.append(message)
 
         try:
-            thread.fresh_lease = True
+            thread.has_new_lease = True
             async with ThreadSensitiveContext(executor=thread):
                 await self.app(scope, receive, keep)
         finally:
-            idle.give_back(thread)
-        for message in kept:
+            queue.give_back(thread)
+        for message in response:
             await send(message)
 
-    def _idle_for(self, method: str, path: str) -> LeaseQueue:
-        if method in SAFE_METHODS:
+    def _queue_of(self, name: str, *, leases_per_thread: int = 1) -> LeaseQueue:
+        thread = DatabaseThread(f"database-{name}")
+        self.threads.append(thread)
+        return LeaseQueue([thread], leases_per_thread=leases_per_thread)
+
+    def _queue_for(self, scope: Scope) -> LeaseQueue:
+        if scope["method"] in SAFE_METHODS:
             return self.readers
-        return next((idle for paths, idle in self.waiting if path.startswith(paths)), self.writers)
+        group = route_of(scope).thread_group
+        return self.groups[group] if group else self.writers
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """At the end, close the connections and end the threads."""
+        """On exit, close the connections and end the threads."""
         try:
             yield
         finally:
-            for thread in self.all:
+            for thread in self.threads:
                 await asyncio.to_thread(thread.close)
 
 
-def _with_good_connections(work: Callable[[], R]) -> R:
+def _check_connections_and_run(work: Callable[[], R]) -> R:
     for connection in connections.all(initialized_only=True):
         connection.close_if_unusable_or_obsolete()
     return work()

@@ -1,13 +1,14 @@
-"""The outermost layer: what holds for every request and every answer, whoever gives it."""
+"""The outermost HTTP layer: request ids, the Host check, HTTPS, CORS and security headers."""
 
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from django.http.request import split_domain_port, validate_host
 
 from blogsite.errors import Malformed
+from blogsite.http.routes import Handler
 from blogsite.serving.asgi import (
     REQUEST_ID,
     START,
@@ -17,49 +18,43 @@ from blogsite.serving.asgi import (
     Receive,
     Scope,
     Send,
-    answer,
     headers_of,
-    refuse,
+    route_of,
+    send_problem,
+    send_response,
 )
 
-SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_random = random.Random()  # noqa: S311 - an id is no secret, and the kernel's generator takes longer
+REQUEST_ID_PATTERN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_random = random.Random()  # noqa: S311 - an id is not a secret, and the system's generator is slower
 
 ALLOWED_METHODS = b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 ALLOWED_HEADERS = b"Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, X-Request-ID"
 EXPOSED_HEADERS = b"ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Cache, X-Request-ID"
-PREFLIGHT_SECONDS = b"86400"
+PREFLIGHT_MAX_AGE = b"86400"
 
-# What an API's answer needs (OWASP REST Security Cheat Sheet). Pages get theirs from Django's own middleware.
+# For the API (OWASP REST Security Cheat Sheet). Django's middleware adds those of HTML pages.
 NOSNIFF = (b"x-content-type-options", b"nosniff")
-NO_CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+CONTENT_SECURITY_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 
 
 class Edge:
-    """Gives each request an id; checks its Host; sends HTTP on to HTTPS; answers CORS; adds security headers.
+    """Gives each request an id, checks its Host, redirects HTTP to HTTPS, handles CORS and adds security headers.
 
-    CORS: https://fetch.spec.whatwg.org/#http-cors-protocol, for `cors_origins`, of which `*` is any.
-
-    A client's own `X-Request-ID` is kept when it is 1 to 64 of letters, digits and `._-`. The id stands in the
-    headers of the request that the inner layers see, and in those of the answer. `hsts_seconds` above 0 means that
-    the blog is served over HTTPS: any other request is redirected (308), and answers carry HSTS (RFC 6797). A
-    path that `is_page` has its security headers already, by Django's middleware.
+    - Request id: a client's `X-Request-ID` is kept if it consists of 1 to 64 letters, digits and `._-`. The id is in
+      the headers of the request that inner layers see, and in the headers of the response.
+    - CORS: https://fetch.spec.whatwg.org/#http-cors-protocol for `cors_origins`; `*` allows any origin.
+    - HTTPS: if `hsts_seconds` is above 0, the site is served over HTTPS. Other requests are redirected (308), and
+      responses carry HSTS (RFC 6797).
+    - Security headers: not for pages, to which Django's middleware adds them.
     """
 
     def __init__(
-        self,
-        app: App,
-        *,
-        allowed_hosts: Sequence[str],
-        cors_origins: Sequence[str] = (),
-        hsts_seconds: int = 0,
-        is_page: Callable[[str], bool] = lambda path: False,
+        self, app: App, *, allowed_hosts: Sequence[str], cors_origins: Sequence[str] = (), hsts_seconds: int = 0
     ) -> None:
         self.app = app
         self.cors_origins = {origin.encode() for origin in cors_origins}
         self.https = hsts_seconds > 0
-        self.is_page = is_page
-        self.security_headers: Headers = [NOSNIFF, NO_CONTENT_POLICY]
+        self.security_headers: Headers = [NOSNIFF, CONTENT_SECURITY_POLICY]
         if self.https:
             self.security_headers.append((b"strict-transport-security", b"max-age=%d" % hsts_seconds))
 
@@ -73,13 +68,13 @@ class Edge:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         request_id = headers.get(REQUEST_ID)
-        if request_id is None or not SANE_ID.fullmatch(request_id):
+        if request_id is None or not REQUEST_ID_PATTERN.fullmatch(request_id):
             if request_id is not None:
                 scope["headers"] = [pair for pair in scope["headers"] if pair[0] != REQUEST_ID]
             request_id = headers[REQUEST_ID] = b"%024x" % _random.getrandbits(96)
             scope["headers"].append((REQUEST_ID, request_id))
         added = [(REQUEST_ID, request_id)]
-        if not self.is_page(scope["path"]):
+        if route_of(scope).handler is not Handler.PAGES:
             added += self.security_headers
         cross_origin = False
         if self.cors_origins:
@@ -91,23 +86,23 @@ class Edge:
             await send(message)
 
         host = headers.get(b"host", b"")
-        if not self.is_allowed(host) or (len(headers) < len(scope["headers"]) and _hosts(scope) > 1):
-            return await refuse(scope, send_with_added, Malformed("This server does not answer to that Host."))
+        if not self.is_allowed(host) or (len(headers) < len(scope["headers"]) and _host_count(scope) > 1):
+            return await send_problem(scope, send_with_added, Malformed("This server does not serve that Host."))
         if self.https and scope["scheme"] != "https":
             query = b"?" + scope["query_string"] if scope["query_string"] else b""
             location = b"https://" + host + scope["raw_path"] + query
-            return await answer(send_with_added, 308, [(b"location", location)])
+            return await send_response(send_with_added, 308, [(b"location", location)])
         if cross_origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             allowed = [
                 (b"access-control-allow-methods", ALLOWED_METHODS),
                 (b"access-control-allow-headers", ALLOWED_HEADERS),
-                (b"access-control-max-age", PREFLIGHT_SECONDS),
+                (b"access-control-max-age", PREFLIGHT_MAX_AGE),
             ]
-            return await answer(send_with_added, 204, allowed)
+            return await send_response(send_with_added, 204, allowed)
         await self.app(scope, receive, send_with_added)
 
     def _add_cors(self, added: Headers, origin: bytes | None) -> bool:
-        """Add what a page of `origin` must be told, and return whether it may call us."""
+        """Add the CORS headers of any response to `origin`, and return whether that origin is allowed."""
         added.append((b"vary", b"Origin"))
         if origin is None or not self.cors_origins & {origin, b"*"}:
             return False
@@ -115,6 +110,6 @@ class Edge:
         return True
 
 
-def _hosts(scope: Scope) -> int:
-    """How many times the request names its host: RFC 9112, 3.2 allows one."""
+def _host_count(scope: Scope) -> int:
+    """Return the number of `Host` headers. RFC 9112, 3.2 allows one."""
     return sum(name == b"host" for name, _ in scope["headers"])

@@ -1,4 +1,4 @@
-"""The server's start and end: https://asgi.readthedocs.io/en/stable/specs/lifespan.html."""
+"""The server's start and shutdown: https://asgi.readthedocs.io/en/stable/specs/lifespan.html."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,10 +10,10 @@ Resource = Callable[[], AbstractAsyncContextManager[object]]
 
 
 class Lifespan:
-    """Opens `resources` before the first request, and closes them, in reverse, after the last.
+    """Opens `resources` before the first request, and closes them in reverse order after the last one.
 
-    Only HTTP requests pass on: the layers within need not ask. Django's own handler knows no `lifespan` scope. An error
-    at the start ends the server, with its message.
+    Passes on only HTTP requests, so that inner layers need not check the type of a scope. (Django's own handler raises
+    an exception on a `lifespan` scope.) If a resource cannot be opened, the server ends with the error's message.
     """
 
     def __init__(self, app: App, resources: Sequence[Resource]) -> None:
@@ -24,12 +24,12 @@ class Lifespan:
         if scope["type"] == "http":
             return await self.app(scope, receive, send)
         if scope["type"] != "lifespan":
-            raise ValueError(f"Only HTTP is served here, and not {scope['type']}.")
-        async with AsyncExitStack() as opened:
+            raise ValueError(f"Only HTTP is supported, not {scope['type']}.")
+        async with AsyncExitStack() as stack:
             await receive()
             try:
                 for resource in self.resources:
-                    await opened.enter_async_context(resource())
+                    await stack.enter_async_context(resource())
             except Exception as error:
                 await send({"type": "lifespan.startup.failed", "message": f"{error}"})
                 raise
@@ -37,5 +37,5 @@ class Lifespan:
             try:
                 await receive()
             except asyncio.CancelledError:
-                return  # a server that is told twice to stop does not wait for us
+                return  # a server that is told twice to stop does not wait for the shutdown message
         await send({"type": "lifespan.shutdown.complete"})

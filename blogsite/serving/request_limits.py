@@ -1,36 +1,62 @@
-"""A request body is read here, whole, within a length and a time, before anything else sees the request."""
+"""The layer that reads a whole request body, within a length and a time, before any inner layer sees the request."""
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
 from blogsite.errors import BlogError, BodyTooSlow, LengthRequired, StorageFull, TooLarge
-from blogsite.serving.asgi import App, Message, Receive, Scope, Send, headers_of, refuse
+from blogsite.serving.asgi import App, Message, Receive, Scope, Send, headers_of, route_of, send_problem
 
-BYTES_A_SECOND = 64 * 1024
-MAX_DRAINED = 64 * 1024 * 1024
-NOT_READ_TO_ITS_END = (b"connection", b"close")
+BYTES_PER_SECOND = 64 * 1024
+MAX_DISCARDED_BYTES = 64 * 1024 * 1024
+CLOSE_CONNECTION = (b"connection", b"close")
 IN_MEMORY_BYTES = 1024 * 1024
-"""A longer body waits in a file: so do many uploads at once, without a byte of memory."""
+"""A longer body is stored in a file, so that many simultaneous uploads need no memory."""
+SPOOLED_BODY_KEY = "blogsite.body"
+"""The scope's key of the `SpooledBody`. A request without a body has none."""
+
+
+class SpooledBody:
+    """A request body that was received completely. It is read either through `receive` or, after `take`, as a file."""
+
+    def __init__(self, file: IO[bytes], receive_next: Receive) -> None:
+        self._file = file
+        self._receive_next = receive_next
+        self._is_received = False
+
+    def take(self) -> IO[bytes]:
+        """Return the file, positioned at its start. After this, `receive` returns only the messages after the body.
+
+        The layer that spooled the body closes the file when the request ends.
+        """
+        self._is_received = True
+        return self._file
+
+    async def receive(self) -> Message:
+        """Return the next part of the body, and then the server's next messages."""
+        if self._is_received:
+            return await self._receive_next()
+        part = self._file.read(IN_MEMORY_BYTES)
+        self._is_received = len(part) < IN_MEMORY_BYTES
+        return {"type": "http.request", "body": part, "more_body": not self._is_received}
 
 
 class RequestLimits:
-    """Answers 413 to a body that is too long, and 408 to one that takes longer than `timeout` seconds.
+    """Answers 413 to a body longer than its route allows, and 408 to one that takes longer than `timeout` seconds.
 
-    A long body has a second more for each `BYTES_A_SECOND` that it says to have.
+    A long body has one more second for each `BYTES_PER_SECOND` of its declared length. A form with files must declare
+    its length (411): without it, Django reads an empty form. The inner application receives the body as usual, or takes
+    it over as a file from the `SpooledBody` in the scope.
 
-    `routes` are pairs of the beginning of a path and its limit in bytes; the first that fits counts. A form with files
-    must say its length (411): without it, Django reads an empty form.
-
-    uvicorn has no limits, and Django writes a whole body to disk before it measures it. What is too long is read on
-    and thrown away, up to 64 MiB: a client that is cut off while it sends does not read the answer.
+    uvicorn has no such limits, and Django writes a whole body to disk before it measures the body. A body that is too
+    long is read to its end and discarded, up to 64 MiB: a client whose connection is closed while it sends does not
+    read the response.
     """
 
-    def __init__(self, app: App, *, routes: Sequence[tuple[str, int]], timeout: float) -> None:
+    def __init__(self, app: App, *, timeout: float) -> None:
         self.app = app
-        self.routes = routes
         self.timeout = timeout
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -41,65 +67,51 @@ class RequestLimits:
 
     async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
-        max_bytes = next(limit for beginning, limit in self.routes if scope["path"].startswith(beginning))
-        with SpooledTemporaryFile(IN_MEMORY_BYTES) as body:
+        max_bytes = route_of(scope).max_body_bytes
+        with SpooledTemporaryFile(IN_MEMORY_BYTES) as file:
             declared = min(int(headers.get(b"content-length", b"0")), max_bytes)
             try:
-                async with asyncio.timeout(self.timeout + declared / BYTES_A_SECOND):
-                    is_whole = await _read(headers, receive, max_bytes, body)
+                async with asyncio.timeout(self.timeout + declared / BYTES_PER_SECOND):
+                    is_complete = await _spool(headers, receive, max_bytes, file)
             except TimeoutError:
-                return await refuse(scope, send, BodyTooSlow(), NOT_READ_TO_ITS_END)
+                return await send_problem(scope, send, BodyTooSlow(), CLOSE_CONNECTION)
             except BlogError as error:
-                return await refuse(scope, send, error, NOT_READ_TO_ITS_END)
+                return await send_problem(scope, send, error, CLOSE_CONNECTION)
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                return await refuse(scope, send, StorageFull(), NOT_READ_TO_ITS_END)
-            if is_whole:
-                body.seek(0)
-                await self.app(scope, _receive_from(body, receive), send)
+                return await send_problem(scope, send, StorageFull(), CLOSE_CONNECTION)
+            if is_complete:
+                file.seek(0)
+                body = scope[SPOOLED_BODY_KEY] = SpooledBody(file, receive)
+                await self.app(scope, body.receive, send)
 
 
-def _receive_from(body: IO[bytes], receive: Receive) -> Receive:
-    """What gives the body again, a long one in pieces, and then what comes after it."""
-    is_read = False
+async def _spool(headers: dict[bytes, bytes], receive: Receive, max_bytes: int, file: IO[bytes]) -> bool:
+    """Write the body into `file`. Return False if the client disconnects before its end.
 
-    async def receive_body() -> Message:
-        nonlocal is_read
-        if is_read:
-            return await receive()
-        piece = body.read(IN_MEMORY_BYTES)
-        is_read = len(piece) < IN_MEMORY_BYTES
-        return {"type": "http.request", "body": piece, "more_body": not is_read}
-
-    return receive_body
-
-
-async def _read(headers: dict[bytes, bytes], receive: Receive, max_bytes: int, body: IO[bytes]) -> bool:
-    """Write what comes into `body`, and return whether it is whole: or the client hangs up.
-
-    Raises `TooLarge`, `LengthRequired`.
+    Raises `TooLarge` and `LengthRequired`.
     """
     if b"content-length" not in headers and headers.get(b"content-type", b"").startswith(b"multipart/"):
         raise LengthRequired
-    too_large = TooLarge(f"The body may have {max_bytes} bytes.")
+    too_large = TooLarge(f"The body must not be longer than {max_bytes} bytes.")
     declared = int(headers.get(b"content-length", b"0"))
-    refused = declared > max_bytes
-    if refused and (declared > MAX_DRAINED or headers.get(b"expect", b"").lower() == b"100-continue"):
+    is_too_large = declared > max_bytes
+    if is_too_large and (declared > MAX_DISCARDED_BYTES or headers.get(b"expect", b"").lower() == b"100-continue"):
         raise too_large
     received = 0
-    more = True
-    while more:
+    has_more = True
+    while has_more:
         message = await receive()
         if message["type"] != "http.request":
             return False
         received += len(message["body"])
-        more = message["more_body"]
-        refused = refused or received > max_bytes
-        if not refused:
-            body.write(message["body"])
-        elif received > MAX_DRAINED:
+        has_more = message["more_body"]
+        is_too_large = is_too_large or received > max_bytes
+        if not is_too_large:
+            file.write(message["body"])
+        elif received > MAX_DISCARDED_BYTES:
             raise too_large
-    if refused:
+    if is_too_large:
         raise too_large
     return True

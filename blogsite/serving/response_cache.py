@@ -1,4 +1,4 @@
-"""The exact response cache: a stored answer is served only while it is provably the one that would be given now."""
+"""The exact response cache: a stored response is served only while it is provably identical to a new one."""
 
 import asyncio
 import gzip
@@ -13,21 +13,21 @@ from cachetools import LRUCache
 from django.db import DatabaseError
 
 from blogsite.db.change_detector import ChangeDetector
-from blogsite.serving.asgi import START, App, Headers, Message, Receive, Scope, Send, headers_of
-from blogsite.serving.content_version import VERSION
+from blogsite.serving.asgi import HEADERS_KEY, START, App, Headers, Message, Receive, Scope, Send, headers_of
+from blogsite.serving.content_version import CONTENT_VERSION_KEY
 
-MAX_QUICK_BYTES = 64 * 1024
-MIN_GZIP_BYTES = 860  # below this a compressed answer fits no fewer packets
-FOREVER = float("inf")
-KEPT_IN_304 = {b"etag", b"cache-control", b"vary", b"x-cache"}  # RFC 9110, 15.4.5
+MAX_INLINE_GZIP_BYTES = 64 * 1024
+MIN_GZIP_BYTES = 860  # a shorter response does not need fewer packets when it is compressed
+NEVER = float("inf")
+HEADERS_OF_304 = {b"etag", b"cache-control", b"vary", b"x-cache"}  # RFC 9110, 15.4.5
 
 logger = logging.getLogger(__name__)
 
 Key = tuple[str, bytes, str, bytes]
 
 
-class Copy:
-    """An answer in one encoding, as the messages that send it."""
+class EncodedResponse:
+    """A response in one content coding, as the ASGI messages that send it."""
 
     def __init__(self, status: int, headers: Headers, etag: bytes, body: bytes) -> None:
         self.etag = etag
@@ -37,124 +37,130 @@ class Copy:
         self.body: Message = {"type": "http.response.body", "body": body}
 
 
-class Entry:
-    """A stored answer: for which version of the database, and until when (in seconds of the Unix clock)."""
+class CachedResponse:
+    """A stored response, valid for one content version and until `expires`, a Unix time in seconds."""
 
     def __init__(self, version: Hashable, expires: float, status: int, headers: Headers, body: bytes) -> None:
         self.version = version
         self.expires = expires
         self.status = status
         self.headers = [pair for pair in headers if pair[0] not in (b"etag", b"content-length")]
-        self.plain = Copy(status, self.headers, dict(headers)[b"etag"], body)
-        self.zipped: Copy | None = None
-        # About: with room for the compressed copy, and for what Python adds.
+        self.plain = EncodedResponse(status, self.headers, dict(headers)[b"etag"], body)
+        self.gzipped: EncodedResponse | None = None
+        # An estimate, with room for the compressed body and for Python's objects.
         self.size = 2 * len(body) + 8 * sum(len(name) + len(value) for name, value in headers) + 2048
 
-    async def copy_for(self, headers: dict[bytes, bytes]) -> Copy:
-        """The copy that a client with these headers wants. The compressed one is made when first asked for."""
+    async def encoded_for(self, headers: dict[bytes, bytes]) -> EncodedResponse:
+        """Return the response in the coding that the request's headers accept. Compresses it on first use."""
         body = self.plain.body["body"]
         if len(body) < MIN_GZIP_BYTES or not _accepts_gzip(headers.get(b"accept-encoding", b"")):
             return self.plain
-        if self.zipped is None:
-            # A large body takes a while, in which the event loop serves others.
+        if self.gzipped is None:
+            # Compressing a large body takes long: a thread keeps the event loop free.
             work = partial(gzip.compress, body, compresslevel=6, mtime=0)
-            zipped = await asyncio.to_thread(work) if len(body) > MAX_QUICK_BYTES else work()
+            gzipped = await asyncio.to_thread(work) if len(body) > MAX_INLINE_GZIP_BYTES else work()
             encoded = [*self.headers, (b"content-encoding", b"gzip")]
-            self.zipped = Copy(self.status, encoded, self.plain.etag[:-1] + b'-gzip"', zipped)
-        return self.zipped
+            self.gzipped = EncodedResponse(self.status, encoded, self.plain.etag[:-1] + b'-gzip"', gzipped)
+        return self.gzipped
 
 
 class ResponseCache:
-    """Stores whole answers to anonymous reads, and serves them while nothing has changed.
+    """Stores whole responses to anonymous reads, and serves them while nothing has changed.
 
-    The version of the database is in the scope (`ContentVersion`), read before the request runs. Its answer is stored
-    under that version and served only under the same one, so nothing is ever stale and no code has to remember to
-    invalidate. An answer also expires at the next moment at which anything is scheduled. Only a 200 or 308 with
-    an `ETag` that the view marked `Cache-Control: public` is stored, never one with `Set-Cookie`; requests with
-    `Authorization` pass by. Simultaneous misses run once. `X-Cache` says what happened. At most `max_bytes` are kept:
-    what was not asked for the longest goes first.
+    `ContentVersion` puts the content version into the scope before the request runs. The response is stored under that
+    version and served only under the same one, so nothing is ever stale and no code has to invalidate anything.
+    A response also expires at the next scheduled publication.
+
+    Only a 200 or 308 with an `ETag` that the view marked `Cache-Control: public` is stored, never one with
+    `Set-Cookie`. Requests with `Authorization` bypass the cache. Of simultaneous identical misses, only the first one
+    runs; the others wait for it. The header `X-Cache` is `hit`, `miss` or `bypass`. At most `max_bytes` are kept; the
+    least recently used response is evicted first.
     """
 
     def __init__(self, app: App, *, detector: ChangeDetector, max_bytes: int) -> None:
         self.app = app
         self.detector = detector
-        self.entries: LRUCache[Key, Entry] = LRUCache(max_bytes, getsizeof=lambda entry: entry.size)
+        self.responses: LRUCache[Key, CachedResponse] = LRUCache(max_bytes, getsizeof=lambda cached: cached.size)
         self.running: dict[tuple[Hashable, Key], asyncio.Event] = {}
-        self.horizon: tuple[Hashable, float, float] = (None, 0, 0)
+        self.known_next_change: tuple[Hashable, float, float] = (None, 0, 0)
+        """For a content version: the time of the query, and the time of the next scheduled publication after it."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if VERSION not in scope or scope["method"] not in ("GET", "HEAD"):
+        if CONTENT_VERSION_KEY not in scope or scope["method"] not in ("GET", "HEAD"):
             return await self.app(scope, receive, send)
         headers = headers_of(scope)
-        version = scope[VERSION]
+        version = scope[CONTENT_VERSION_KEY]
         if version is None or b"authorization" in headers:
-            return await self.app(scope, receive, _marked(send, b"bypass"))
+            return await self.app(scope, receive, with_cache_status(send, b"bypass"))
         key = (scope["scheme"], headers.get(b"host", b""), scope["path"], scope["query_string"])
-        if entry := self._current(key, version):
-            return await _serve(entry, headers, scope, send, hit=True)
-        if twin := self.running.get((version, key)):
-            await twin.wait()
-            if entry := self._current(key, version):
-                return await _serve(entry, headers, scope, send, hit=True)
-            return await self.app(scope, receive, _marked(send, b"miss"))
+        if cached := self._lookup(key, version):
+            return await _serve(cached, headers, scope, send, hit=True)
+        if running := self.running.get((version, key)):
+            await running.wait()
+            if cached := self._lookup(key, version):
+                return await _serve(cached, headers, scope, send, hit=True)
+            return await self.app(scope, receive, with_cache_status(send, b"miss"))
         self.running[version, key] = done = asyncio.Event()
         try:
-            await self._run(key, version, scope, receive, send)
+            await self._run_and_store(key, version, scope, receive, send)
         finally:
             del self.running[version, key]
             done.set()
 
-    def _current(self, key: Key, version: Hashable) -> Entry | None:
+    def _lookup(self, key: Key, version: Hashable) -> CachedResponse | None:
         try:
-            entry = self.entries[key]
+            cached = self.responses[key]
         except KeyError:
             return None
-        return entry if entry.version == version and time.time() < entry.expires else None
+        return cached if cached.version == version and time.time() < cached.expires else None
 
-    async def _run(self, key: Key, version: Hashable, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the application answer a plain GET, store the answer if it may be, and serve it."""
+    async def _run_and_store(self, key: Key, version: Hashable, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the request as an unconditional GET, store the response if that is allowed, and serve it."""
         started = time.time()
-        # The whole answer is wanted, whatever part of it this client needs.
-        plain = [pair for pair in scope["headers"] if pair[0] not in (b"if-none-match", b"if-modified-since")]
+        # The stored response must be complete, even if this client only needs a 304.
+        unconditional = [pair for pair in scope["headers"] if pair[0] not in (b"if-none-match", b"if-modified-since")]
         parts: list[Message] = []
-        passing = False
+        is_passed_on = False
 
         async def capture(message: Message) -> None:
-            nonlocal passing
+            nonlocal is_passed_on
             if message["type"] == START and not _storable(message):
-                passing = True
-            if passing:
-                await _marked(send, b"miss")(message)
+                is_passed_on = True
+            if is_passed_on:
+                await with_cache_status(send, b"miss")(message)
             else:
                 parts.append(message)
 
-        inner = {**scope, "method": "GET", "headers": plain}
-        del inner["blogsite.headers"]
+        inner = {**scope, "method": "GET", "headers": unconditional}
+        del inner[HEADERS_KEY]
         await self.app(inner, receive, capture)
-        if passing or not parts:
+        if is_passed_on or not parts:
             return
         start, *rest = parts
         body = b"".join(part.get("body", b"") for part in rest)
         expires = await self._expiry(version, started)
         kept = [(name.lower(), value) for name, value in start["headers"]]
-        entry = Entry(version, expires, start["status"], kept, body)
-        if entry.size <= self.entries.maxsize:
-            self.entries[key] = entry
-        await _serve(entry, headers_of(scope), scope, send, hit=False)
+        cached = CachedResponse(version, expires, start["status"], kept, body)
+        if cached.size <= self.responses.maxsize:
+            self.responses[key] = cached
+        await _serve(cached, headers_of(scope), scope, send, hit=False)
 
     async def _expiry(self, version: Hashable, started: float) -> float:
-        """When an answer that was begun at `started` ends, by the clock alone. Asked once a version, and once past."""
-        known, since, until = self.horizon
-        if known != version or not since <= started < until:
+        """Return when a response that was begun at `started` expires; 0 if it must not be served again.
+
+        The next change is queried once per content version, and again when that time has passed.
+        """
+        known_version, since, until = self.known_next_change
+        if known_version != version or not since <= started < until:
             try:
-                moment = await self.detector.next_change(datetime.fromtimestamp(started, UTC))
+                next_change = await self.detector.next_change(datetime.fromtimestamp(started, UTC))
             except DatabaseError as error:
-                logger.warning("An answer is not stored, since the database does not say for how long: %s", error)
+                logger.warning("A response is not cached because the next change could not be queried: %s", error)
                 return 0
-            until = moment.timestamp() if moment else FOREVER
+            until = next_change.timestamp() if next_change else NEVER
             if self.detector.version() != version:
-                return 0  # it is about another state of the database: the answer is served once, and not again
-            self.horizon = (version, started, until)
+                return 0  # the query may have seen newer content than the response
+            self.known_next_change = (version, started, until)
         return until
 
 
@@ -164,20 +170,20 @@ def _storable(start: Message) -> bool:
     return start["status"] in (200, 308) and public and b"etag" in headers and b"set-cookie" not in headers
 
 
-async def _serve(entry: Entry, headers: dict[bytes, bytes], scope: Scope, send: Send, *, hit: bool) -> None:
-    """Send the entry as this client wants it: compressed, not at all (304), or without its body (HEAD)."""
-    copy = await entry.copy_for(headers) if b"accept-encoding" in headers else entry.plain
-    start = copy.hit if hit else copy.miss
-    if b"if-none-match" in headers and _matches(headers[b"if-none-match"], entry.plain.etag, copy.etag):
-        kept = [pair for pair in start["headers"] if pair[0] in KEPT_IN_304]
+async def _serve(cached: CachedResponse, headers: dict[bytes, bytes], scope: Scope, send: Send, *, hit: bool) -> None:
+    """Send the response in the form this client accepts: compressed, without a body (HEAD), or only a 304."""
+    encoded = await cached.encoded_for(headers) if b"accept-encoding" in headers else cached.plain
+    start = encoded.hit if hit else encoded.miss
+    if b"if-none-match" in headers and _matches(headers[b"if-none-match"], cached.plain.etag, encoded.etag):
+        kept = [pair for pair in start["headers"] if pair[0] in HEADERS_OF_304]
         await send({"type": START, "status": 304, "headers": kept})
         return await send({"type": "http.response.body", "body": b""})
     await send(start)
-    await send(copy.body if scope["method"] == "GET" else {"type": "http.response.body", "body": b""})
+    await send(encoded.body if scope["method"] == "GET" else {"type": "http.response.body", "body": b""})
 
 
 def _accepts_gzip(accept_encoding: bytes) -> bool:
-    """RFC 9110, 12.5.3: gzip is named, and not with a weight of zero."""
+    """Return whether gzip is listed with a weight other than zero (RFC 9110, 12.5.3)."""
     for coding in accept_encoding.split(b","):
         name, _, weight = coding.replace(b" ", b"").partition(b";")
         if name.lower() == b"gzip":
@@ -186,17 +192,17 @@ def _accepts_gzip(accept_encoding: bytes) -> bool:
 
 
 def _matches(if_none_match: bytes, *etags: bytes) -> bool:
-    """RFC 9110, 13.1.2: a list of entity tags, compared weakly, or `*`."""
-    asked = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}
-    return b"*" in asked or not asked.isdisjoint(etags)
+    """Return whether the list contains one of `etags`, compared weakly, or is `*` (RFC 9110, 13.1.2)."""
+    listed = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}
+    return b"*" in listed or not listed.isdisjoint(etags)
 
 
-def _marked(send: Send, how: bytes) -> Send:
-    """`send`, with `X-Cache` added."""
+def with_cache_status(send: Send, status: bytes) -> Send:
+    """Return a `send` that adds the header `X-Cache` with this status."""
 
-    async def send_marked(message: Message) -> None:
+    async def send_with_status(message: Message) -> None:
         if message["type"] == START:
-            message = {**message, "headers": [*message["headers"], (b"x-cache", how)]}
+            message = {**message, "headers": [*message["headers"], (b"x-cache", status)]}
         await send(message)
 
-    return send_marked
+    return send_with_status

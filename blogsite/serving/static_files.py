@@ -1,4 +1,4 @@
-"""The static files of the admin site and of the API's documentation, straight from the installed packages."""
+"""The layer that serves the static files of the admin site and of the API documentation from the installed packages."""
 
 from pathlib import Path
 
@@ -8,15 +8,15 @@ from servestatic import ServeStaticASGI
 
 from blogsite.serving.asgi import App
 
-MAX_AGE = 3600
+MAX_AGE_SECONDS = 3600
 
 
 def static_files(app: App) -> ServeStaticASGI:
-    """Serve `STATIC_URL` from every app's `static` folder, and leave all else to `app`.
+    """Return a layer that serves `STATIC_URL` from the `static` folder of every app, and passes all else to `app`.
 
-    The files are listed once, at the start: no `collectstatic`, and no path of a request ever touches the disk.
+    The files are listed once, at the start: `collectstatic` is not needed, and no requested path is looked up on disk.
     """
-    layer = ServeStaticASGI(app, max_age=MAX_AGE)
+    layer = ServeStaticASGI(app, max_age=MAX_AGE_SECONDS)
     for config in reversed(list(apps.get_app_configs())):
         folder = Path(config.path) / "static"
         if folder.is_dir():

@@ -24,12 +24,12 @@ from pydantic import TypeAdapter
 
 from accounts.schemas import Username
 from blogsite.http.responses import PUBLIC
-from posts.models import MEDIA_URL, Media, Post
+from posts.models import Media, Post
 from posts.schemas import TagName
 
 NEWEST = 20
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
-IN_TAG = re.compile(rf'<(?:img|a) [^<>]*?\b(?:src|href)="(?={MEDIA_URL})')
+IN_TAG = re.compile(rf'<(?:img|a) [^<>]*?\b(?:src|href)="(?={settings.MEDIA_URL})')
 _tag: TypeAdapter[str] = TypeAdapter(TagName)
 _username: TypeAdapter[str] = TypeAdapter(Username)
 

@@ -1,4 +1,4 @@
-"""System checks."""
+"""The system checks of the machine."""
 
 import sqlite3
 
@@ -9,7 +9,7 @@ from blogsite.checks import sqlite_is_safe
 
 
 @pytest.mark.parametrize(("version", "warned"), [((3, 51, 2), True), ((3, 51, 3), False)])
-def test_an_sqlite_that_can_corrupt_is_warned_of(
+def test_a_sqlite_version_that_can_corrupt_data_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, version: tuple[int, int, int], warned: bool
 ) -> None:
     monkeypatch.setattr(sqlite3, "sqlite_version_info", version)

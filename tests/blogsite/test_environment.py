@@ -1,4 +1,4 @@
-"""Settings come from the environment, and a mistake in it is one clear line."""
+"""Settings are read from the environment, and an error in it is reported in one line."""
 
 import sys
 from pathlib import Path
@@ -19,12 +19,12 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read_environment().allowed_hosts == ["one.example", "two.example"]
 
 
-def test_an_empty_setting_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_setting_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOG_DATA_DIR", "")
     assert read_environment().blog_data_dir.name == "data"
 
 
-def test_an_unknown_blog_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_setting_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOG_REGISTRATON", "closed")
     with pytest.raises(ImproperlyConfigured, match="BLOG_REGISTRATON"):
         read_environment()
@@ -67,13 +67,13 @@ def test_an_unknown_blog_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPa
         ("EMAIL_URL", "smtp://[::1"),
     ],
 )
-def test_a_bad_value_is_refused_in_one_line_that_names_it(
+def test_an_invalid_value_is_an_error_of_one_line_that_names_the_setting(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ImproperlyConfigured, match=f"Bad setting {name}: ") as refused:
+    with pytest.raises(ImproperlyConfigured, match=f"Bad setting {name}: ") as error:
         read_environment()
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,11 @@ def test_a_bad_value_is_refused_in_one_line_that_names_it(
         ("REDIS_URL", "redis://ada:hunter2/3@localhost"),
     ],
 )
-def test_a_refusal_does_not_show_a_secret(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_an_error_does_not_contain_a_secret(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(ImproperlyConfigured) as refused:
+    with pytest.raises(ImproperlyConfigured) as error:
         read_environment()
-    assert "hunter2" not in str(refused.value)
+    assert "hunter2" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_refusal_does_not_show_a_secret(monkeypatch: pytest.MonkeyPatch, name:
         ("SMTP://mail.example.org", {}),
     ],
 )  # fmt: skip
-def test_an_email_url_is_what_djangos_mail_connection_uses(
+def test_djangos_mail_connection_uses_the_email_url(
     monkeypatch: pytest.MonkeyPatch, settings: Any, url: str, expected: dict[str, Any]
 ) -> None:
     monkeypatch.setenv("EMAIL_URL", url)
@@ -118,7 +118,7 @@ def test_an_email_url_is_what_djangos_mail_connection_uses(
     assert connection.timeout == 30
 
 
-def test_mails_are_printed_unless_there_is_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mails_are_printed_if_no_server_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EMAIL_URL", raising=False)
     printed = {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
     assert read_environment().email_settings() == printed
@@ -127,30 +127,30 @@ def test_mails_are_printed_unless_there_is_a_server(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("url", ["redis://localhost", "redis://:secret@[::1]:6379/1", "rediss://a:b@c:1", "unix:///r"])
-def test_redis_may_be_anywhere(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+def test_valid_redis_urls_are_accepted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("REDIS_URL", url)
     assert read_environment().redis_url == url
 
 
-def test_redis_without_its_package_is_refused_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_without_its_package_is_an_error_with_the_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://localhost")
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ImproperlyConfigured, match=r"Bad setting REDIS_URL: .*pip install -e '\.\[redis\]'"):
         read_environment()
 
 
-def test_the_link_of_a_password_reset_leads_anywhere_on_the_web(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_link_of_a_password_reset_may_be_any_http_url(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "https://app.example/#/reset?u={uid}&t={token}"
     monkeypatch.setenv("BLOG_PASSWORD_RESET_URL", url)
     assert read_environment().blog_password_reset_url == url
 
 
-def test_without_a_setting_the_link_of_a_password_reset_leads_to_the_blog() -> None:
+def test_by_default_the_link_of_a_password_reset_is_below_the_site_url() -> None:
     assert configured.PASSWORD_RESET_URL == "http://127.0.0.1:8000/password-reset?uid={uid}&token={token}"
 
 
 @pytest.mark.parametrize("name", Environment.model_fields)
-def test_every_setting_is_explained_in_its_own_words_in_the_readme(name: str) -> None:
+def test_the_readme_contains_the_description_of_every_setting(name: str) -> None:
     description = Environment.model_fields[name].description
     assert f"| `{name.upper()}` |" in README.read_text()
     assert description

@@ -1,4 +1,4 @@
-"""`manage.py serve`: the whole server."""
+"""`manage.py serve` migrates the database and runs the server."""
 
 import socket
 from argparse import ArgumentTypeError
@@ -16,18 +16,18 @@ from blogsite.db.migration_lock import migrate_under_lock, require_migrations
 
 def _port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        raise ArgumentTypeError(f"{text!r} is not a port: 1 to 65535")
+        raise ArgumentTypeError(f"{text!r} is not a port number from 1 to 65535")
     return int(text)
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text!r} is not a number of processes: 1 or more")
+        raise ArgumentTypeError(f"{text!r} is not a number of processes (1 or more)")
     return int(text)
 
 
 def _require_free(host: str, port: int) -> None:
-    """Raise `CommandError` when nobody can listen there, before anything is promised."""
+    """Raise `CommandError` if the server cannot listen on this address."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -40,7 +40,7 @@ def _require_free(host: str, port: int) -> None:
 
 class Command(BaseCommand):
     help = (
-        "Bring the database up to date and serve the blog, until Ctrl-C or SIGTERM. "
+        "Migrate the database and run the server until Ctrl-C or SIGTERM. "
         "Example: manage.py serve --host 0.0.0.0 --workers 2"
     )
 
@@ -48,8 +48,8 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
         parser.add_argument("--port", type=_port, default=8000, help="port to listen on (default: %(default)s)")
         parser.add_argument("--workers", type=_count, default=1, help="number of processes (default: %(default)s)")
-        parser.add_argument("--no-migrate", action="store_true", help="leave the database as it is")
-        parser.add_argument("--demo", action="store_true", help="fill an empty blog with sample data first")
+        parser.add_argument("--no-migrate", action="store_true", help="do not migrate the database")
+        parser.add_argument("--demo", action="store_true", help="first add sample data, if there are no users")
 
     def handle(
         self, *, host: str, port: int, workers: int, no_migrate: bool, demo: bool, verbosity: int, **options: Any
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         self.stdout.write(f"API documentation  http://{host}:{port}/api/v1/docs")
         self.stdout.write(f"Admin site         http://{host}:{port}/admin/")
         self.stdout.flush()
-        connections.close_all()  # of this thread, which now serves and never asks again
+        connections.close_all()  # the server uses connections of its own threads
         uvicorn.run(
             "blogsite.asgi:application",
             host=host,
@@ -74,7 +74,7 @@ class Command(BaseCommand):
             ws="none",
             access_log=False,
             server_header=False,
-            # uvicorn believes forwarded headers from 127.0.0.1 unless told otherwise, so any local client could lie.
+            # By default, uvicorn trusts forwarded headers from 127.0.0.1, so any local client could forge them.
             proxy_headers=bool(settings.FORWARDED_ALLOW_IPS),
             forwarded_allow_ips=settings.FORWARDED_ALLOW_IPS,
             timeout_graceful_shutdown=10,
@@ -82,8 +82,8 @@ class Command(BaseCommand):
 
     def _seed_if_empty(self) -> None:
         if User.objects.exists():
-            self.stdout.write("This blog has users already: no sample data added.")
-            self.stdout.write("`manage.py seed` adds it; with --password P it sets the sample users' passwords anew.")
+            self.stdout.write("The database already has users: no sample data added.")
+            self.stdout.write("`manage.py seed` adds it; with --password P it also sets the sample users' passwords.")
             return
-        self.stdout.write("Sample data, made once. Log in with one of these:")
+        self.stdout.write("Sample data added. Log in as one of these users:")
         call_command("seed", stdout=self.stdout, serving=True)

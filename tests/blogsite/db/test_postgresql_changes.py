@@ -1,4 +1,4 @@
-"""Whether a PostgreSQL database has changed."""
+"""The change detector for PostgreSQL."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,18 +24,18 @@ def make_detector() -> ChangeDetector:
     return change_detector(next_change=NEXT_PUBLICATION)
 
 
-async def until(true: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not true():  # noqa: ASYNC110 - it waits for another process
+        while not condition():  # noqa: ASYNC110 - waits for another process
             await asyncio.sleep(0.01)
 
 
-def test_a_commit_moves_it_and_a_rollback_does_not() -> None:
+def test_a_commit_changes_the_version() -> None:
     async def scenario() -> None:
         detector = make_detector()
         assert detector.version() is None
         async with detector.lifespan():
-            await until(lambda: detector.version() is not None)
+            await wait_until(lambda: detector.version() is not None)
             post = await sync_to_async(make_post)()
             await asyncio.sleep(0.2)
             for change in (
@@ -46,16 +46,16 @@ def test_a_commit_moves_it_and_a_rollback_does_not() -> None:
                 await asyncio.sleep(0.05)
                 assert detector.version() == before
                 await sync_to_async(change)()
-                await until(lambda before=before: detector.version() != before)  # type: ignore[misc]
+                await wait_until(lambda before=before: detector.version() != before)  # type: ignore[misc]
 
     async_to_sync(scenario)()
 
 
-def test_a_write_of_this_process_moves_it_at_once() -> None:
+def test_a_write_of_this_process_changes_the_version_at_once() -> None:
     async def scenario() -> None:
         detector = make_detector()
         async with detector.lifespan():
-            await until(lambda: detector.version() is not None)
+            await wait_until(lambda: detector.version() is not None)
             before = detector.version()
             detector.mark_changed()
             assert detector.version() != before
@@ -63,7 +63,7 @@ def test_a_write_of_this_process_moves_it_at_once() -> None:
     async_to_sync(scenario)()
 
 
-def test_while_it_hears_nothing_it_proves_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_without_its_connection_there_is_no_version(caplog: pytest.LogCaptureFixture) -> None:
     def cut_listeners() -> None:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -74,11 +74,11 @@ def test_while_it_hears_nothing_it_proves_nothing(caplog: pytest.LogCaptureFixtu
     async def scenario() -> None:
         detector = make_detector()
         async with detector.lifespan():
-            await until(lambda: detector.version() is not None)
+            await wait_until(lambda: detector.version() is not None)
             before = detector.version()
             await sync_to_async(cut_listeners)()
-            await until(lambda: detector.version() is None)
-            await until(lambda: detector.version() is not None)
+            await wait_until(lambda: detector.version() is None)
+            await wait_until(lambda: detector.version() is not None)
             assert detector.version() != before
 
     async_to_sync(scenario)()

@@ -1,4 +1,4 @@
-"""SQLite as the server really uses it."""
+"""The SQLite settings of the connections of a real server."""
 
 from pathlib import Path
 
@@ -9,16 +9,16 @@ from tests.server import manage, serving
 
 
 @pytest.fixture
-def settings_of_the_server(tmp_path: Path) -> dict[str, object]:
+def server_settings(tmp_path: Path) -> dict[str, object]:
     assert manage(tmp_path, "migrate", "-v0").returncode == 0
     with serving(tmp_path, application="tests.blogsite.serving.probe:application") as server:
-        found: dict[str, object] = httpx.get(f"{server.url}/probe").json()
-    return found
+        settings: dict[str, object] = httpx.get(f"{server.url}/probe").json()
+    return settings
 
 
-def test_the_running_server_uses_sqlite_as_planned(settings_of_the_server: dict[str, object]) -> None:
-    version = str(settings_of_the_server.pop("version"))
-    assert settings_of_the_server == {
+def test_the_server_connects_with_the_intended_pragmas(server_settings: dict[str, object]) -> None:
+    version = str(server_settings.pop("version"))
+    assert server_settings == {
         "journal_mode": "wal",
         "synchronous": 2,  # FULL
         "temp_store": 2,  # MEMORY

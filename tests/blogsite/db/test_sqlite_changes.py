@@ -1,4 +1,4 @@
-"""Whether an SQLite database has changed."""
+"""The change detector for SQLite."""
 
 import asyncio
 import sqlite3
@@ -28,7 +28,7 @@ def detector(writer: sqlite3.Connection, tmp_path: Path) -> SQLiteChangeDetector
     return SQLiteChangeDetector(str(tmp_path / "db.sqlite3"), next_change=NEXT)
 
 
-def test_a_commit_is_another_version_and_a_rollback_is_none(
+def test_a_commit_changes_the_version_and_a_rollback_does_not(
     detector: SQLiteChangeDetector, writer: sqlite3.Connection
 ) -> None:
     async def scenario() -> list[int | None]:
@@ -50,10 +50,10 @@ def test_a_commit_is_another_version_and_a_rollback_is_none(
     assert len({first, *committed}) == 4
 
 
-def test_a_request_that_comes_after_a_commit_sees_it_though_another_asked_just_before(
+def test_a_request_after_a_commit_gets_a_new_version_even_if_one_was_just_read(
     detector: SQLiteChangeDetector, writer: sqlite3.Connection
 ) -> None:
-    """As a server does it: data arrives in a callback of the loop, which makes a task, which asks for the version."""
+    """As in a server, data arrives in a callback of the event loop, which creates a task, which reads the version."""
 
     async def scenario() -> list[int | None]:
         loop = asyncio.get_running_loop()
@@ -71,7 +71,7 @@ def test_a_request_that_comes_after_a_commit_sees_it_though_another_asked_just_b
             receive()
 
         async with detector.lifespan():
-            # In one pass: a request asks; behind it, a commit happens, and a new request comes in.
+            # In one iteration: a request reads the version, then a commit happens and a new request is received.
             receive()
             await asyncio.sleep(0)
             loop.call_soon(receive)
@@ -87,24 +87,24 @@ def test_a_request_that_comes_after_a_commit_sees_it_though_another_asked_just_b
     assert after == last != before
 
 
-def test_the_next_change_is_the_first_behind_a_moment(
+def test_the_next_change_is_the_first_one_after_the_given_time(
     detector: SQLiteChangeDetector, writer: sqlite3.Connection
 ) -> None:
     for text in ("2026-01-01 00:00:00", "2026-01-01 00:00:00.500000", "2027-01-01 00:00:00"):
         writer.execute("INSERT INTO thing VALUES (?)", [text])
 
-    async def ask(*moments: datetime) -> list[datetime | None]:
+    async def next_changes(*moments: datetime) -> list[datetime | None]:
         async with detector.lifespan():
             return [await detector.next_change(moment) for moment in moments]
 
     new_year = datetime(2026, 1, 1, tzinfo=UTC)
     half = new_year.replace(microsecond=500_000)
-    asked = [new_year.replace(year=2025), new_year, half, new_year.replace(year=2027)]
-    assert async_to_sync(ask)(*asked) == [new_year, half, new_year.replace(year=2027), None]
+    moments = [new_year.replace(year=2025), new_year, half, new_year.replace(year=2027)]
+    assert async_to_sync(next_changes)(*moments) == [new_year, half, new_year.replace(year=2027), None]
 
 
-def test_nothing_is_proven_of_a_database_that_cannot_be_read(tmp_path: Path) -> None:
-    async def ask() -> int | None:
+def test_a_database_that_cannot_be_read_has_no_version(tmp_path: Path) -> None:
+    async def read_version() -> int | None:
         return SQLiteChangeDetector(str(tmp_path / "no folder" / "db.sqlite3"), next_change=NEXT).version()
 
-    assert async_to_sync(ask)() is None
+    assert async_to_sync(read_version)() is None

@@ -1,4 +1,4 @@
-"""ASGI applications, called as a server calls them."""
+"""Calls ASGI applications as a server does."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from blogsite.serving.asgi import App, Message, Receive, Scope, Send
 
 
 @dataclass
-class Answer:
-    """What an application sent."""
+class Response:
+    """The response that an application sent."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
 
 
-def scope_of(method: str = "GET", path: str = "/", headers: Iterable[tuple[str, str]] = ()) -> Scope:
-    """The scope of a request, as uvicorn makes it."""
+def make_scope(method: str = "GET", path: str = "/", headers: Iterable[tuple[str, str]] = ()) -> Scope:
+    """Return the scope of a request, as uvicorn creates it."""
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -35,32 +35,32 @@ def scope_of(method: str = "GET", path: str = "/", headers: Iterable[tuple[str, 
     }
 
 
-def ask(app: App, scope: Scope, messages: Iterable[Message] = ()) -> Answer:
-    """Call `app` once. `messages` is what it receives; behind the last one the client has gone."""
-    return async_to_sync(ask_async)(app, scope, messages)
+def call(app: App, scope: Scope, messages: Iterable[Message] = ()) -> Response:
+    """Call `app` once. It receives `messages`, and then the message that the client has disconnected."""
+    return async_to_sync(acall)(app, scope, messages)
 
 
-async def ask_async(app: App, scope: Scope, messages: Iterable[Message] = ()) -> Answer:
-    """As `ask`, on a loop that runs already."""
+async def acall(app: App, scope: Scope, messages: Iterable[Message] = ()) -> Response:
+    """Do the same as `call` on the running event loop."""
     waiting = iter(messages)
-    answer = Answer()
+    response = Response()
 
     async def receive() -> Message:
         return next(waiting, {"type": "http.disconnect"})
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
-            answer.status = message["status"]
-            answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            response.status = message["status"]
+            response.headers = {name.decode(): value.decode() for name, value in message["headers"]}
         else:
-            answer.body += message.get("body", b"")
+            response.body += message.get("body", b"")
 
     await app(scope, receive, send)
-    return answer
+    return response
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the body, and tells which id of the request it saw."""
+    """Answers with the first part of the body, and with the request id that it saw as the header `seen`."""
     message = await receive()
     seen = [(b"seen", value) for name, value in scope["headers"] if name == b"x-request-id"]
     await send({"type": "http.response.start", "status": 200, "headers": seen})

@@ -1,8 +1,8 @@
-"""A process of its own that writes posts by the ORM alone, as a script of somebody's would: one line in, one write.
+"""A process that writes posts through the ORM, as another script could. It executes one command per line of its input:
 
-title TEXT      change the title of the post `subject`
-publish, unpublish, delete
-create TEXT     make it, published, with this title
+title TEXT                   changes the title of the post `subject`
+publish, unpublish, delete   does this to the post
+create TEXT                  creates the post, published, with this title
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The application with one route more, which tells how the server's own connections to SQLite are set."""
+"""The application with one more URL, which returns the SQLite settings of the server's own connections."""
 
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
@@ -19,9 +19,9 @@ PRAGMAS = (
 
 def sqlite_settings(request: HttpRequest) -> JsonResponse:
     with connection.cursor() as cursor:
-        found = {name: (cursor.execute(f"PRAGMA {name}").fetchone() or [None])[0] for name in PRAGMAS}
+        pragmas = {name: (cursor.execute(f"PRAGMA {name}").fetchone() or [None])[0] for name in PRAGMAS}
         version = cursor.execute("SELECT sqlite_version()").fetchone()[0]
-    return JsonResponse({**found, "version": version})
+    return JsonResponse({**pragmas, "version": version})
 
 
 from blogsite import urls  # noqa: E402 - after the application has set up Django

@@ -1,4 +1,4 @@
-"""Leased database threads, alone."""
+"""The database threads and their leases, with applications that the tests provide."""
 
 import asyncio
 import json
@@ -10,19 +10,20 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection
 
-from blogsite.serving.asgi import App, Receive, Scope, Send, answer
-from blogsite.serving.database_threads import DatabaseThreads
-from tests.blogsite.serving.asgi import Answer, ask, ask_async, scope_of
+from blogsite.http.routes import Handler, Route, ThreadGroup
+from blogsite.serving.asgi import ROUTE_KEY, App, Receive, Scope, Send, send_response
+from blogsite.serving.database_threads import LEASES_OF_A_GROUP, DatabaseThread, DatabaseThreads, LeaseQueue
+from tests.blogsite.serving.asgi import Response, acall, call, make_scope
 
 
 async def name_thread(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the thread that does this request's database work."""
+    """Answers with the name of the thread that does this request's database work."""
     name = await sync_to_async(lambda: threading.current_thread().name)()
-    await answer(send, 200, [], name.encode())
+    await send_response(send, 200, [], name.encode())
 
 
-class Held:
-    """An application whose requests stay until they are let go."""
+class BlockingApp:
+    """An application whose requests wait until `go` is set."""
 
     def __init__(self) -> None:
         self.inside = 0
@@ -32,10 +33,10 @@ class Held:
         self.inside += 1
         await self.go.wait()
         self.inside -= 1
-        await answer(send, 200, [])
+        await send_response(send, 200, [])
 
 
-def leased(app: App, timeout: float = 5, threads: int = 2, single_writer: bool = True) -> DatabaseThreads:
+def make_layer(app: App, timeout: float = 5, threads: int = 2, single_writer: bool = True) -> DatabaseThreads:
     return DatabaseThreads(app, threads=threads, single_writer=single_writer, timeout=timeout)
 
 
@@ -43,21 +44,21 @@ def run(test: Callable[[], Any]) -> Any:
     return async_to_sync(test)()
 
 
-def test_all_writers_share_one_thread_and_readers_have_others() -> None:
-    layer = leased(name_thread)
+def test_writers_share_one_thread_and_readers_use_the_others() -> None:
+    layer = make_layer(name_thread)
 
-    async def many() -> list[Answer]:
+    async def many() -> list[Response]:
         methods = ["GET", "POST", "HEAD", "PATCH", "OPTIONS", "DELETE"] * 5
-        return list(await asyncio.gather(*(ask_async(layer, scope_of(method)) for method in methods)))
+        return list(await asyncio.gather(*(acall(layer, make_scope(method)) for method in methods)))
 
     names = [one.body.decode() for one in run(many)]
     assert set(names[1::2]) == {"database-writer_0"}
     assert set(names[0::2]) == {"database-0_0", "database-1_0"}
 
 
-def test_without_a_single_writer_all_share_all_threads() -> None:
-    layer = leased(name_thread, single_writer=False)
-    names = {ask(layer, scope_of(method)).body for method in ("GET", "POST") * 2}
+def test_without_a_single_writer_all_requests_share_all_threads() -> None:
+    layer = make_layer(name_thread, single_writer=False)
+    names = {call(layer, make_scope(method)).body for method in ("GET", "POST") * 2}
     assert names == {b"database-0_0", b"database-1_0"}
 
 
@@ -74,16 +75,16 @@ def test_the_connection_of_a_thread_stays_open() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await sync_to_async(query)()
 
-    layer = leased(app, threads=1)
+    layer = make_layer(app, threads=1)
     for _ in range(3):
-        ask(layer, scope_of())
+        call(layer, make_scope())
     assert len({id(one) for one in seen}) == 1
     run(close(layer))
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="an SQLite connection does not break: set DATABASE_URL")
 @pytest.mark.django_db(transaction=True)
-def test_a_connection_that_broke_is_replaced_before_the_next_lease() -> None:
+def test_a_broken_connection_is_replaced_before_the_next_lease() -> None:
     pids: list[int] = []
 
     def query() -> None:
@@ -94,11 +95,11 @@ def test_a_connection_that_broke_is_replaced_before_the_next_lease() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await sync_to_async(query)()
 
-    layer = leased(app, threads=1)
-    ask(layer, scope_of())
+    layer = make_layer(app, threads=1)
+    call(layer, make_scope())
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s)", [pids[0]])
-    ask(layer, scope_of())
+    call(layer, make_scope())
     assert pids[0] != pids[1]
     run(close(layer))
 
@@ -111,13 +112,13 @@ def close(layer: DatabaseThreads) -> Callable[[], Any]:
     return closing
 
 
-def test_who_waits_too_long_is_told_to_come_back() -> None:
-    async def scenario() -> tuple[Answer, Answer]:
-        app = Held()
-        layer = leased(app, timeout=0.05)
-        first = asyncio.create_task(ask_async(layer, scope_of("POST")))
+def test_a_writer_that_waits_too_long_gets_503() -> None:
+    async def scenario() -> tuple[Response, Response]:
+        app = BlockingApp()
+        layer = make_layer(app, timeout=0.05)
+        first = asyncio.create_task(acall(layer, make_scope("POST")))
         await asyncio.sleep(0)
-        second = await ask_async(layer, scope_of("POST"))
+        second = await acall(layer, make_scope("POST"))
         app.go.set()
         return await first, second
 
@@ -127,28 +128,30 @@ def test_who_waits_too_long_is_told_to_come_back() -> None:
     assert second.headers["retry-after"] == "1"
 
 
-def test_who_waits_for_something_else_holds_up_nobody() -> None:
+def test_a_flood_of_logins_does_not_block_other_requests() -> None:
     async def scenario() -> tuple[int, int]:
-        app = Held()
-        layer = DatabaseThreads(app, threads=1, single_writer=True, timeout=0.05, waiting_paths=[("/auth/",)])
-        logins = [asyncio.create_task(ask_async(layer, scope_of("POST", "/auth/login"))) for _ in range(50)]
+        app = BlockingApp()
+        layer = make_layer(app, timeout=0.05, threads=1)
+        login = Route("/auth/", Handler.API, thread_group=ThreadGroup.PASSWORDS)
+        scopes = [{**make_scope("POST", "/auth/login"), ROUTE_KEY: login} for _ in range(50)]
+        logins = [asyncio.create_task(acall(layer, scope)) for scope in scopes]
         await asyncio.sleep(0.01)
         inside = app.inside
         app.go.set()
-        written = await ask_async(layer, scope_of("POST", "/posts"))
+        written = await acall(layer, make_scope("POST", "/posts"))
         await asyncio.gather(*logins)
         return inside, written.status
 
     assert run(scenario) == (50, 200)
 
 
-def test_who_finds_no_reader_is_told_of_overload() -> None:
-    async def scenario() -> Answer:
-        app = Held()
-        layer = leased(app, timeout=0.05, threads=1)
-        first = asyncio.create_task(ask_async(layer, scope_of()))
+def test_a_reader_that_waits_too_long_gets_503() -> None:
+    async def scenario() -> Response:
+        app = BlockingApp()
+        layer = make_layer(app, timeout=0.05, threads=1)
+        first = asyncio.create_task(acall(layer, make_scope()))
         await asyncio.sleep(0)
-        second = await ask_async(layer, scope_of())
+        second = await acall(layer, make_scope())
         app.go.set()
         await first
         return second
@@ -156,7 +159,7 @@ def test_who_finds_no_reader_is_told_of_overload() -> None:
     assert json.loads(run(scenario).body)["code"] == "overloaded"
 
 
-def test_those_who_wait_are_served_in_their_order() -> None:
+def test_waiting_requests_are_served_in_order() -> None:
     order: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -164,53 +167,90 @@ def test_those_who_wait_are_served_in_their_order() -> None:
         await asyncio.sleep(0.001)
 
     async def scenario() -> None:
-        layer = leased(app)
-        await asyncio.gather(*(ask_async(layer, scope_of("POST", str(number))) for number in range(20)))
+        layer = make_layer(app)
+        await asyncio.gather(*(acall(layer, make_scope("POST", str(number))) for number in range(20)))
 
     run(scenario)
     assert order == [str(number) for number in range(20)]
 
 
 @pytest.mark.parametrize("wait", [0, 1])
-def test_clients_that_hang_up_give_their_lease_back(wait: int) -> None:
-    """Before their turn (0) or in the middle of it (1)."""
+def test_cancelled_requests_return_their_lease(wait: int) -> None:
+    """Requests are cancelled before they start (0), or while they hold or wait for a lease (1)."""
 
-    async def scenario() -> tuple[int, int]:
-        app = Held()
-        layer = leased(app)
+    async def scenario() -> tuple[list[int], bool]:
+        app = BlockingApp()
+        layer = make_layer(app)
         for _ in range(1000):
-            tasks = [asyncio.create_task(ask_async(layer, scope_of())) for _ in range(3)]
+            tasks = [asyncio.create_task(acall(layer, make_scope())) for _ in range(3)]
             for _ in range(wait):
                 await asyncio.sleep(0)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         app.go.set()
-        await ask_async(layer, scope_of())
-        return len(layer.readers.threads), len(layer.readers.waiting)
+        await acall(layer, make_scope())
+        return list(layer.readers.leases.values()), layer.readers.free_leases.locked()
 
-    threads, waiting = run(scenario)
-    assert (threads, waiting) == (2, 0)
+    leases, is_waiting = run(scenario)
+    assert (leases, is_waiting) == ([0, 0], False)
 
 
 @pytest.mark.parametrize("parts", [1, 5])
-def test_a_client_that_reads_slowly_holds_no_thread(parts: int) -> None:
+def test_a_slow_client_holds_no_thread(parts: int) -> None:
     async def in_parts(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for number in range(parts):
             await send({"type": "http.response.body", "body": b"x" * 65536, "more_body": number < parts - 1})
 
     async def scenario() -> int:
-        layer = leased(in_parts)
+        layer = make_layer(in_parts)
         held: list[int] = []
 
         async def slow_send(message: Any) -> None:
-            held.append(len(layer.readers.threads))
+            held.append(sum(layer.readers.leases.values()))
 
         async def receive() -> Any:
             return {"type": "http.disconnect"}
 
-        await layer(scope_of(), receive, slow_send)
-        return min(held)
+        await layer(make_scope(), receive, slow_send)
+        return max(held)
 
-    assert run(scenario) == 2
+    assert run(scenario) == 0
+
+
+def test_at_most_128_requests_of_a_group_run_at_once_and_the_others_wait_or_get_503() -> None:
+    async def scenario() -> tuple[int, list[int]]:
+        app = BlockingApp()
+        layer = make_layer(app, timeout=0.05)
+        login = Route("/auth/", Handler.API, thread_group=ThreadGroup.PASSWORDS)
+        scopes = [{**make_scope("POST", "/auth/login"), ROUTE_KEY: login} for _ in range(LEASES_OF_A_GROUP + 2)]
+        logins = [asyncio.create_task(acall(layer, scope)) for scope in scopes]
+        await asyncio.sleep(0.2)
+        inside = app.inside
+        app.go.set()
+        return inside, sorted(response.status for response in await asyncio.gather(*logins))
+
+    assert LEASES_OF_A_GROUP == 128
+    assert run(scenario) == (128, [200] * 128 + [503] * 2)
+
+
+def test_a_lease_passes_to_the_next_waiting_request_when_its_first_waiter_is_cancelled() -> None:
+    async def scenario() -> list[str]:
+        thread = DatabaseThread("only")
+        queue = LeaseQueue([thread])
+        served: list[str] = []
+
+        async def wait(name: str) -> None:
+            await queue.lease(5)
+            served.append(name)
+
+        await queue.lease(5)
+        first, second = asyncio.create_task(wait("first")), asyncio.create_task(wait("second"))
+        await asyncio.sleep(0)
+        queue.give_back(thread)
+        first.cancel()  # in the moment in which the lease is its own
+        await asyncio.wait([first, second])
+        return served
+
+    assert run(scenario) == ["second"]

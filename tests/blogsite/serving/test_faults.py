@@ -1,4 +1,4 @@
-"""A real server, and what goes wrong around it."""
+"""A real server under faults: clients that disconnect, a locked database, SIGTERM."""
 
 import os
 import signal
@@ -28,13 +28,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def resources(server: Server) -> tuple[int, int]:
-    """The numbers of threads and of open files of the server."""
+    """Return the numbers of threads and of open files of the server."""
     process = Path(f"/proc/{server.process.pid}")
     return len(list((process / "task").iterdir())), len(list((process / "fd").iterdir()))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts threads and files in /proc")
-def test_a_thousand_clients_that_hang_up_leave_nothing_behind(server: Server) -> None:
+def test_a_thousand_disconnecting_clients_leave_no_threads_or_files(server: Server) -> None:
     requests = [
         b"GET /api/v1/posts HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /api/v1/posts/1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -43,16 +43,16 @@ def test_a_thousand_clients_that_hang_up_leave_nothing_behind(server: Server) ->
         b"POST /api/v1/posts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf",
     ]
 
-    def hang_up(times: int) -> None:
+    def disconnect(times: int) -> None:
         for number in range(times):
             with socket.create_connection(("127.0.0.1", server.port)) as client:
                 client.sendall(requests[number % len(requests)])
                 time.sleep(0.001 * (number % 4))
 
-    hang_up(50)
-    before = settled(server)
-    hang_up(1000)
-    threads, files = settled(server)
+    disconnect(50)
+    before = settled_resources(server)
+    disconnect(1000)
+    threads, files = settled_resources(server)
     with server.log_in() as client:
         assert client.get("/posts").status_code == 200
         assert client.post("/posts", json={"title": "After", "content": ""}).status_code == 201
@@ -61,19 +61,19 @@ def test_a_thousand_clients_that_hang_up_leave_nothing_behind(server: Server) ->
     assert "Traceback" not in server.log.read_text()
 
 
-def settled(server: Server) -> tuple[int, int]:
-    """The server's resources, once they do not shrink any more."""
+def settled_resources(server: Server) -> tuple[int, int]:
+    """Return the server's resources when they no longer decrease."""
     httpx.get(f"{server.url}/api/v1/posts")
-    found = resources(server)
+    latest = resources(server)
     for _ in range(20):
         time.sleep(0.25)
-        if (now := resources(server)) >= found:
+        if (now := resources(server)) >= latest:
             break
-        found = now
-    return found
+        latest = now
+    return latest
 
 
-def test_a_locked_database_is_told_within_its_deadline_and_reads_go_on(server: Server) -> None:
+def test_writes_to_a_locked_database_get_503_in_time_while_reads_continue(server: Server) -> None:
     writes: list[httpx.Response] = []
     with server.log_in() as client:
         blocker = sqlite3.connect(server.log.parent / "blog.sqlite3", isolation_level=None)
@@ -97,22 +97,22 @@ def test_a_locked_database_is_told_within_its_deadline_and_reads_go_on(server: S
         assert client.post("/posts", json={"title": "Free", "content": ""}).status_code == 201
 
 
-def test_sigterm_lets_the_requests_that_run_come_to_their_end(server: Server) -> None:
+def test_sigterm_lets_running_requests_finish(server: Server) -> None:
     database = server.log.parent / "blog.sqlite3"
-    answers: list[httpx.Response] = []
+    responses: list[httpx.Response] = []
     with server.log_in() as client, closing(sqlite3.connect(database, isolation_level=None)) as other_writer:
         writing = threading.Thread(
-            target=lambda: answers.append(client.post("/posts", json={"title": "RuntimeValue", "content": ""}))
+            target=lambda: responses.append(client.post("/posts", json={"title": "Waits", "content": ""}))
         )
         other_writer.execute("BEGIN IMMEDIATE")
         writing.start()
         time.sleep(0.3)
         os.kill(server.process.pid, signal.SIGTERM)
         time.sleep(0.3)
-        assert not answers
+        assert not responses
         other_writer.rollback()
         writing.join(timeout=30)
-    assert [answer.status_code for answer in answers] == [201]
+    assert [response.status_code for response in responses] == [201]
     assert server.process.wait(30) in (0, -signal.SIGTERM)
     with closing(sqlite3.connect(database)) as reader:
-        assert reader.execute("SELECT count(*) FROM posts_post WHERE title = 'RuntimeValue'").fetchone() == (1,)
+        assert reader.execute("SELECT count(*) FROM posts_post WHERE title = 'Waits'").fetchone() == (1,)

@@ -1,4 +1,4 @@
-"""The server's start and end."""
+"""The server's start and shutdown."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,7 +8,7 @@ from asgiref.sync import async_to_sync
 
 from blogsite.serving.asgi import Message
 from blogsite.serving.lifespan import Lifespan
-from tests.blogsite.serving.asgi import ask, echo, scope_of
+from tests.blogsite.serving.asgi import call, echo, make_scope
 
 
 def resource(log: list[str], name: str, fails: bool = False) -> Callable[[], AbstractAsyncContextManager[None]]:
@@ -25,8 +25,8 @@ def resource(log: list[str], name: str, fails: bool = False) -> Callable[[], Abs
     return opened
 
 
-def live(lifespan: Lifespan) -> list[Message]:
-    """Start and stop, as a server does, and return what was said."""
+def start_and_stop(lifespan: Lifespan) -> list[Message]:
+    """Start and stop as a server does, and return the messages that were sent."""
     sent: list[Message] = []
     messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
@@ -42,12 +42,12 @@ def live(lifespan: Lifespan) -> list[Message]:
 
 def test_resources_are_opened_in_order_and_closed_in_reverse() -> None:
     log: list[str] = []
-    sent = live(Lifespan(echo, [resource(log, "threads"), resource(log, "clock")]))
-    assert log == ["open threads", "open clock", "close clock", "close threads"]
+    sent = start_and_stop(Lifespan(echo, [resource(log, "threads"), resource(log, "detector")]))
+    assert log == ["open threads", "open detector", "close detector", "close threads"]
     assert [message["type"] for message in sent] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-def test_a_resource_that_cannot_be_opened_ends_the_start_with_its_message_and_closes_the_rest() -> None:
+def test_a_resource_that_cannot_be_opened_ends_the_start_and_closes_the_others() -> None:
     log: list[str] = []
     sent: list[Message] = []
 
@@ -57,17 +57,17 @@ def test_a_resource_that_cannot_be_opened_ends_the_start_with_its_message_and_cl
     async def send(message: Message) -> None:
         sent.append(message)
 
-    lifespan = Lifespan(echo, [resource(log, "threads"), resource(log, "clock", fails=True)])
-    with pytest.raises(OSError, match="no clock here"):
+    lifespan = Lifespan(echo, [resource(log, "threads"), resource(log, "detector", fails=True)])
+    with pytest.raises(OSError, match="no detector here"):
         async_to_sync(lifespan.__call__)({"type": "lifespan"}, receive, send)
-    assert sent == [{"type": "lifespan.startup.failed", "message": "no clock here"}]
+    assert sent == [{"type": "lifespan.startup.failed", "message": "no detector here"}]
     assert log == ["open threads", "close threads"]
 
 
-def test_http_passes_by() -> None:
-    assert ask(Lifespan(echo, []), scope_of()).status == 200
+def test_http_requests_are_passed_on() -> None:
+    assert call(Lifespan(echo, []), make_scope()).status == 200
 
 
-def test_anything_else_is_an_error() -> None:
+def test_other_protocols_are_an_error() -> None:
     with pytest.raises(ValueError, match="websocket"):
-        ask(Lifespan(echo, []), {"type": "websocket"})
+        call(Lifespan(echo, []), {"type": "websocket"})

@@ -1,4 +1,4 @@
-"""The files of images, as clients get them."""
+"""The layer that serves the files of uploaded images."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from django.core.files.storage import FileSystemStorage, Storage
 from blogsite.serving.asgi import Message
 from blogsite.serving.media_files import CHUNK_BYTES, MediaFiles
 from posts.media.services import find
-from tests.blogsite.serving.asgi import Answer, ask, echo, scope_of
+from tests.blogsite.serving.asgi import Response, call, echo, make_scope
 
 FOLDER = "01"
 NAME = "0123456789abcdef0123456789abcdef.png"
@@ -19,8 +19,8 @@ CONTENT = bytes(range(256)) * 4
 ETAG = f'"{NAME}"'
 
 
-class Elsewhere(Storage):
-    """A storage without a path, like S3's."""
+class RemoteStorage(Storage):
+    """A storage without local files, like S3."""
 
     def url(self, name: str | None, http_method: str = "") -> str:
         return f"https://bucket.example.org/{name}?signed={http_method}"
@@ -30,18 +30,18 @@ class Elsewhere(Storage):
 def layer(tmp_path: Path) -> MediaFiles:
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / NAME).write_bytes(CONTENT)
-    return MediaFiles(echo, prefix="/media/", storage=FileSystemStorage(tmp_path), find=find)
+    return MediaFiles(echo, storage=FileSystemStorage(tmp_path), find=find)
 
 
-def get(layer: MediaFiles, name: str = NAME, method: str = "GET", **headers: str) -> Answer:
+def get(layer: MediaFiles, name: str = NAME, method: str = "GET", **headers: str) -> Response:
     sent = [(header.replace("_", "-"), value) for header, value in headers.items()]
-    return ask(layer, scope_of(method, f"/media/{name}", sent))
+    return call(layer, make_scope(method, f"/media/{name}", sent))
 
 
-def test_a_file_is_for_ever_and_runs_nothing(layer: MediaFiles) -> None:
-    answer = get(layer)
-    assert (answer.status, answer.body) == (200, CONTENT)
-    headers = answer.headers
+def test_a_file_is_cached_for_ever_and_sandboxed(layer: MediaFiles) -> None:
+    response = get(layer)
+    assert (response.status, response.body) == (200, CONTENT)
+    headers = response.headers
     assert (headers["content-type"], headers["content-length"]) == ("image/png", str(len(CONTENT)))
     assert headers["cache-control"] == "public, max-age=31536000, immutable"
     assert (headers["etag"], headers["accept-ranges"]) == (ETAG, "bytes")
@@ -49,15 +49,15 @@ def test_a_file_is_for_ever_and_runs_nothing(layer: MediaFiles) -> None:
 
 
 def test_head_is_get_without_the_body(layer: MediaFiles) -> None:
-    answer = get(layer, method="HEAD")
-    assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", str(len(CONTENT)))
+    response = get(layer, method="HEAD")
+    assert (response.status, response.body, response.headers["content-length"]) == (200, b"", str(len(CONTENT)))
 
 
 @pytest.mark.parametrize("known", [ETAG, "*", f"W/{ETAG}", f'"x", {ETAG}'])
-def test_what_the_client_has_is_not_sent_again(layer: MediaFiles, known: str) -> None:
-    answer = get(layer, If_None_Match=known)
-    assert (answer.status, answer.body, answer.headers["etag"]) == (304, b"", ETAG)
-    assert "content-length" not in answer.headers
+def test_a_matching_etag_gets_304(layer: MediaFiles, known: str) -> None:
+    response = get(layer, If_None_Match=known)
+    assert (response.status, response.body, response.headers["etag"]) == (304, b"", ETAG)
+    assert "content-length" not in response.headers
     assert get(layer, If_None_Match='"another"').status == 200
 
 
@@ -73,28 +73,28 @@ def test_what_the_client_has_is_not_sent_again(layer: MediaFiles, known: str) ->
     ],
 )
 def test_a_range_is_sent(layer: MediaFiles, wanted: str, first: int, last: int) -> None:
-    answer = get(layer, Range=wanted)
-    assert (answer.status, answer.body) == (206, CONTENT[first : last + 1])
-    assert answer.headers["content-range"] == f"bytes {first}-{last}/1024"
-    assert answer.headers["content-length"] == str(last - first + 1)
+    response = get(layer, Range=wanted)
+    assert (response.status, response.body) == (206, CONTENT[first : last + 1])
+    assert response.headers["content-range"] == f"bytes {first}-{last}/1024"
+    assert response.headers["content-length"] == str(last - first + 1)
 
 
 @pytest.mark.parametrize("wanted", ["bytes=1024-", "bytes=-0", "bytes=2000-3000"])
-def test_a_range_that_is_not_there_is_416(layer: MediaFiles, wanted: str) -> None:
-    answer = get(layer, Range=wanted)
-    assert (answer.status, answer.headers["content-range"]) == (416, "bytes */1024")
+def test_a_range_beyond_the_file_is_416(layer: MediaFiles, wanted: str) -> None:
+    response = get(layer, Range=wanted)
+    assert (response.status, response.headers["content-range"]) == (416, "bytes */1024")
 
 
 @pytest.mark.parametrize(
     "wanted", ["bytes=-", "bytes=9-5", "bytes=0-1,5-6", "lines=1-2", "bytes=a-b", "bytes=0x1-", "bytes=1-²"]
 )
-def test_a_range_that_is_not_understood_is_ignored(layer: MediaFiles, wanted: str) -> None:
+def test_an_invalid_range_is_ignored(layer: MediaFiles, wanted: str) -> None:
     assert get(layer, Range=wanted).status == 200
 
 
-def test_a_range_is_for_get_alone(layer: MediaFiles) -> None:
-    answer = get(layer, method="HEAD", Range="bytes=0-9")
-    assert (answer.status, answer.headers["content-length"]) == (200, str(len(CONTENT)))
+def test_a_range_of_a_head_request_is_ignored(layer: MediaFiles) -> None:
+    response = get(layer, method="HEAD", Range="bytes=0-9")
+    assert (response.status, response.headers["content-length"]) == (200, str(len(CONTENT)))
 
 
 def test_a_range_of_another_version_is_ignored(layer: MediaFiles) -> None:
@@ -117,44 +117,44 @@ def test_a_range_of_another_version_is_ignored(layer: MediaFiles) -> None:
         "f" * 33 + ".png",
     ],
 )
-def test_what_is_no_file_is_404(layer: MediaFiles, name: str) -> None:
-    answer = get(layer, name)
-    assert (answer.status, json.loads(answer.body)["code"]) == (404, "not_found")
-    assert answer.headers["cache-control"] == "no-store"
+def test_an_invalid_or_unknown_name_is_404(layer: MediaFiles, name: str) -> None:
+    response = get(layer, name)
+    assert (response.status, json.loads(response.body)["code"]) == (404, "not_found")
+    assert response.headers["cache-control"] == "no-store"
 
 
-def test_other_methods_are_refused_and_other_paths_passed_on(layer: MediaFiles) -> None:
+def test_other_methods_get_405_and_other_paths_are_passed_on(layer: MediaFiles) -> None:
     refused = get(layer, method="POST")
     assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
     assert get(layer, method="OPTIONS").headers["allow"] == "GET, HEAD, OPTIONS"
-    assert ask(layer, scope_of("GET", "/api/v1/media")).body == b""
+    assert call(layer, make_scope("GET", "/api/v1/media")).body == b""
 
 
-def test_what_is_stored_elsewhere_is_found_there_and_the_way_is_not_kept() -> None:
-    layer = MediaFiles(echo, prefix="/media/", storage=Elsewhere(), find=find)
-    answer = get(layer)
-    assert (answer.status, answer.headers["cache-control"]) == (307, "no-store")
-    assert answer.headers["location"] == f"https://bucket.example.org/{FOLDER}/{NAME}?signed=GET"
+def test_a_remote_file_is_a_redirect_that_is_not_cached() -> None:
+    layer = MediaFiles(echo, storage=RemoteStorage(), find=find)
+    response = get(layer)
+    assert (response.status, response.headers["cache-control"]) == (307, "no-store")
+    assert response.headers["location"] == f"https://bucket.example.org/{FOLDER}/{NAME}?signed=GET"
     assert get(layer, "x").status == 404
 
 
-def test_a_long_file_is_read_in_pieces_and_for_nobody_who_has_left(layer: MediaFiles, tmp_path: Path) -> None:
+def test_a_long_file_is_read_in_chunks_until_the_client_disconnects(layer: MediaFiles, tmp_path: Path) -> None:
     (tmp_path / FOLDER / NAME).write_bytes(bytes(10 * CHUNK_BYTES))
-    pieces: list[int] = []
+    chunks: list[int] = []
 
     async def scenario() -> None:
         gone = asyncio.Event()
 
         async def send(message: Message) -> None:
-            pieces.append(len(message.get("body", b"")))
-            if len(pieces) == 3:
+            chunks.append(len(message.get("body", b"")))
+            if len(chunks) == 3:
                 gone.set()
 
         async def receive() -> Any:
             await gone.wait()
             return {"type": "http.disconnect"}
 
-        await layer(scope_of("GET", f"/media/{NAME}"), receive, send)
+        await layer(make_scope("GET", f"/media/{NAME}"), receive, send)
 
     asyncio.run(scenario())
-    assert 3 <= len(pieces) < 6
+    assert 3 <= len(chunks) < 6

@@ -1,4 +1,4 @@
-"""The cache of a real server against writers in other processes."""
+"""A real server: its response cache is never stale, although other processes write to the database."""
 
 import re
 import subprocess
@@ -34,8 +34,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture
 def token(server: Server) -> str:
     credentials = {"username": "author", "password": PASSWORD}
-    answer = httpx.post(f"{server.url}/api/v1/auth/login", json=credentials).json()
-    return f"Bearer {answer['access_token']}"
+    response = httpx.post(f"{server.url}/api/v1/auth/login", json=credentials).json()
+    return f"Bearer {response['access_token']}"
 
 
 class APIWriter:
@@ -47,27 +47,27 @@ class APIWriter:
     def do(self, command: str, text: str) -> None:
         if command == "create":
             body = {"title": text, "slug": "subject", "content": "", "tags": ["subject"], "published": True}
-            answer = self.client.post("/posts", json=body)
+            response = self.client.post("/posts", json=body)
         else:
             path = f"/posts/{self.client.get('/posts/by-slug/subject').json()['id']}"
             match command:
                 case "title":
-                    answer = self.client.patch(path, json={"title": text})
+                    response = self.client.patch(path, json={"title": text})
                 case "delete":
-                    answer = self.client.delete(path)
+                    response = self.client.delete(path)
                 case _:
-                    answer = self.client.post(f"{path}/{command}")
-        assert answer.is_success, answer.text
+                    response = self.client.post(f"{path}/{command}")
+        assert response.is_success, response.text
 
 
 class AdminWriter:
-    """Changes titles in the admin site; leaves all else to the API."""
+    """Changes titles in the admin site. Makes all other changes through the API."""
 
     def __init__(self, client: httpx.Client, api: APIWriter) -> None:
         self.client = client
         self.api = api
         page = self.client.get("/admin/login/").text
-        form = {"csrfmiddlewaretoken": token_in(page), "username": "author", "password": PASSWORD}
+        form = {"csrfmiddlewaretoken": csrf_token_in(page), "username": "author", "password": PASSWORD}
         assert "Log out" in self.client.post("/admin/login/?next=/admin/", data=form).text
 
     def do(self, command: str, text: str) -> None:
@@ -77,7 +77,7 @@ class AdminWriter:
         path = f"/admin/posts/post/{post['id']}/change/"
         moment = datetime.fromisoformat(post["published_at"])
         form = {
-            "csrfmiddlewaretoken": token_in(self.client.get(path).text),
+            "csrfmiddlewaretoken": csrf_token_in(self.client.get(path).text),
             "title": text,
             "slug": "subject",
             "tags": "subject",
@@ -89,7 +89,7 @@ class AdminWriter:
 
 
 class ORMWriter:
-    """Writes by the ORM, in a process of its own."""
+    """Writes through the ORM in another process."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
@@ -119,16 +119,16 @@ def orm_writer(server: Server) -> Iterator[ORMWriter]:
         process.stdin.close()
 
 
-def token_in(page: str) -> str:
+def csrf_token_in(page: str) -> str:
     found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
     assert found
     return found[1]
 
 
 class Readers:
-    """Threads that read one path, and hold each answer against what was committed when they asked.
+    """Threads that read one path, and compare each response with what was committed when they sent the request.
 
-    `history` has what is true after each commit; it grows just before a write, and `committed` just after.
+    `history` contains the expected title after each commit. It grows just before a write, and `committed` just after.
     """
 
     def __init__(self, server: Server, path: str, history: list[str | None]) -> None:
@@ -156,24 +156,24 @@ class Readers:
         with httpx.Client(base_url=self.server.url) as client:
             while not self.done.is_set():
                 floor = self.committed
-                answer = client.get(self.path)
+                response = client.get(self.path)
                 possible = self.history[floor:]
-                seen = self.seen(answer)
+                seen = self.seen(response)
                 with self.lock:
                     self.reads += 1
-                    self.hits += answer.headers["X-Cache"] == "hit"
+                    self.hits += response.headers["X-Cache"] == "hit"
                     if seen not in possible:
                         self.stale.append(f"{seen} when {possible} was right")
 
-    def seen(self, answer: httpx.Response) -> str | None:
+    def seen(self, response: httpx.Response) -> str | None:
         if "slug" in self.path:
-            return answer.json()["title"] if answer.status_code == 200 else None
-        items = answer.json()["items"]
+            return response.json()["title"] if response.status_code == 200 else None
+        items = response.json()["items"]
         return items[0]["title"] if items else None
 
 
 @pytest.mark.parametrize("path", ["/api/v1/posts/by-slug/subject", "/api/v1/posts?tag=subject"])
-def test_after_each_commit_the_next_read_shows_it(server: Server, token: str, path: str) -> None:
+def test_a_read_after_a_commit_shows_it(server: Server, token: str, path: str) -> None:
     history: list[str | None] = [None]
     readers = Readers(server, path, history)
     steps = cycle(["create", "title", "title", "title", "unpublish", "publish", "title", "delete"])
@@ -203,27 +203,27 @@ def test_after_each_commit_the_next_read_shows_it(server: Server, token: str, pa
 def test_a_scheduled_post_appears_on_time_in_a_cached_list(server: Server, token: str) -> None:
     moment = datetime.now(UTC) + timedelta(seconds=2)
     body = {"title": "On time", "content": "", "tags": ["timed"], "published": True, "published_at": moment.isoformat()}
-    made = httpx.post(f"{server.url}/api/v1/posts", json=body, headers={"Authorization": token})
-    assert made.json()["status"] == "scheduled"
+    created = httpx.post(f"{server.url}/api/v1/posts", json=body, headers={"Authorization": token})
+    assert created.json()["status"] == "scheduled"
     early = late = hits = 0
     with httpx.Client(base_url=server.url) as client:
         while late < 50:
-            asked = datetime.now(UTC)
-            answer = client.get("/api/v1/posts?tag=timed")
-            answered = datetime.now(UTC)
-            shown = bool(answer.json()["items"])
-            hits += answer.headers["X-Cache"] == "hit"
-            if answered < moment:
+            sent = datetime.now(UTC)
+            response = client.get("/api/v1/posts?tag=timed")
+            received = datetime.now(UTC)
+            shown = bool(response.json()["items"])
+            hits += response.headers["X-Cache"] == "hit"
+            if received < moment:
                 assert not shown
                 early += 1
-            elif asked >= moment:
+            elif sent >= moment:
                 assert shown
                 late += 1
     assert early > 50
     assert hits > early
 
 
-def test_what_a_user_may_see_never_enters_the_cache(server: Server, token: str) -> None:
+def test_private_responses_are_never_cached(server: Server, token: str) -> None:
     with httpx.Client(base_url=f"{server.url}/api/v1") as client:
         for path in ("/posts?status=draft", "/posts?status=all", "/users/me"):
             for _ in range(3):

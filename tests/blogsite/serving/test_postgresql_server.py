@@ -40,14 +40,14 @@ def server(tmp_path: Path) -> Iterator[Server]:
             administration.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
-def test_every_thread_has_a_connection_and_one_is_left_for_the_cache(server: Server) -> None:
-    """Logins, uploads and reads keep a connection each; what finds out when an answer ends needs one, too."""
+def test_there_is_a_connection_for_every_thread_and_for_the_cache(server: Server) -> None:
+    """Logins, uploads and reads each keep a connection, and the query of a response's expiry needs one more."""
     with server.log_in() as client, ThreadPoolExecutor(8) as threads:
         assert client.post("/media", files={"file": ("x.png", image_bytes())}).status_code == 201
         for _ in range(3):
             reads = list(threads.map(client.get, ["/posts?status=all"] * 8))
             assert [read.status_code for read in reads] == [200] * 8
         assert client.post("/posts", json={"title": "New", "content": "", "published": True}).status_code == 201
-        answers = [httpx.get(f"{server.url}/api/v1/posts") for _ in range(3)]
-        assert [answer.status_code for answer in answers] == [200] * 3
-        assert answers[-1].headers["x-cache"] == "hit"
+        responses = [httpx.get(f"{server.url}/api/v1/posts") for _ in range(3)]
+        assert [response.status_code for response in responses] == [200] * 3
+        assert responses[-1].headers["x-cache"] == "hit"

@@ -1,4 +1,4 @@
-"""A real server, and uploads: many at once, such as are made to hurt, and one that is killed meanwhile."""
+"""A real server: many simultaneous uploads, hostile uploads, and a server that is killed during uploads."""
 
 import os
 import signal
@@ -47,20 +47,20 @@ def names_in(data_dir: Path) -> set[str]:
 
 
 def noise(number: int, size: int = 1_000) -> bytes:
-    """A picture that no other number gives, of about a megabyte in this size."""
+    """Return a PNG image that is different for each number, of about a megabyte in the default size."""
     picture = Image.effect_noise((size, size), 50)
     picture.putpixel((0, 0), number % 256)
     return saved(picture, "PNG")
 
 
 def peak_memory(server: Server) -> int:
-    """The most memory that the server has had, in bytes."""
+    """Return the peak memory of the server in bytes."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads memory as Linux shows it")
-def test_what_is_made_to_hurt_is_refused_and_costs_the_server_no_memory(server: Server, data_dir: Path) -> None:
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory from Linux' /proc")
+def test_hostile_uploads_are_rejected_and_need_no_memory(server: Server, data_dir: Path) -> None:
     hostile = [
         (png_of_size(50_000, 50_000), 422),
         (
@@ -82,35 +82,35 @@ def test_what_is_made_to_hurt_is_refused_and_costs_the_server_no_memory(server: 
     ]
     with server.log_in() as client:
         assert upload(client, animation()).status_code == 201
-        before, kept = peak_memory(server), files_in(data_dir)
+        before, stored = peak_memory(server), files_in(data_dir)
         with ThreadPoolExecutor(8) as threads:
-            answers = list(threads.map(lambda pair: upload(client, pair[0]), hostile * 2))
-        assert [answer.status_code for answer in answers] == [status for _, status in hostile * 2]
-        assert all(answer.headers["content-type"] == "application/problem+json" for answer in answers)
+            responses = list(threads.map(lambda pair: upload(client, pair[0]), hostile * 2))
+        assert [response.status_code for response in responses] == [status for _, status in hostile * 2]
+        assert all(response.headers["content-type"] == "application/problem+json" for response in responses)
         without_length = client.post(
             "/media", content=iter([b"--x--"]), headers={"Content-Type": "multipart/form-data; boundary=x"}
         )
         assert without_length.status_code == 411
         assert peak_memory(server) - before < 48 * MIB
-        assert files_in(data_dir) == kept
+        assert files_in(data_dir) == stored
 
 
-def test_reads_and_writes_go_on_while_many_upload(server: Server, data_dir: Path) -> None:
+def test_reads_and_writes_continue_during_many_uploads(server: Server, data_dir: Path) -> None:
     with server.log_in() as client, ThreadPoolExecutor(20) as threads:
         uploads = [threads.submit(upload, client, noise(number)) for number in range(20)]
         during = 0
-        while not all(answer.done() for answer in uploads):
+        while not all(future.done() for future in uploads):
             assert httpx.get(f"{server.url}/api/v1/posts").status_code == 200
             assert client.post("/posts", json={"title": "Meanwhile", "content": ""}).status_code == 201
             during += 1
         assert during > 5
-        assert [answer.result().status_code for answer in uploads] == [201] * 20
+        assert [future.result().status_code for future in uploads] == [201] * 20
     assert len(names_in(data_dir)) == 20
     assert len(files_in(data_dir)) == 20 * 3  # 1,000 pixels wide: two variants each
 
 
 @pytest.mark.parametrize("after", [0.3, 0.8, 1.3])
-def test_a_server_that_is_killed_leaves_no_row_without_its_files(data_dir: Path, after: float) -> None:
+def test_a_killed_server_leaves_no_row_without_its_files(data_dir: Path, after: float) -> None:
     with serving(data_dir) as server, server.log_in() as client, ThreadPoolExecutor(4) as threads:
 
         def upload_until_killed(first: int) -> None:
@@ -121,8 +121,8 @@ def test_a_server_that_is_killed_leaves_no_row_without_its_files(data_dir: Path,
         uploading = [threads.submit(upload_until_killed, number * 60) for number in range(4)]
         threading.Timer(after, os.kill, (server.process.pid, signal.SIGKILL)).start()
         server.process.wait(60)
-        for upload_of_one in uploading:
-            upload_of_one.result(120)
+        for future in uploading:
+            future.result(120)
     stored, named = files_in(data_dir), names_in(data_dir)
     assert named <= stored
     for path in (data_dir / "media").rglob("*.*"):
@@ -130,9 +130,9 @@ def test_a_server_that_is_killed_leaves_no_row_without_its_files(data_dir: Path,
         os.utime(path, (moment, moment))
     manage(data_dir, "sweep_media")
     stems = {name.partition(".")[0] for name in named}
-    left = files_in(data_dir)
-    assert {name.partition(".")[0].partition("-")[0] for name in left} == stems
-    assert len(left) == 2 * len(stems)
+    remaining = files_in(data_dir)
+    assert {name.partition(".")[0].partition("-")[0] for name in remaining} == stems
+    assert len(remaining) == 2 * len(stems)
     with serving(data_dir) as server:
         for name in named:
             assert httpx.get(f"{server.url}/media/{name}").status_code == 200
