@@ -21,29 +21,11 @@ from accounts.credentials import api_tokens, sessions
 from accounts.models import ApiToken, Session, User
 from posts import preview_links
 from posts.models import Media, Post
-from tests.blogsite.http.test_ninja_api import IDS, OPERATIONS, fill
+from tests.actors import ACTORS, STATES, acting, make_actor
 from tests.client import Api, access_token, assert_problem
-from tests.factories import (
-    PASSWORD,
-    make_admin,
-    make_author,
-    make_draft,
-    make_editor,
-    make_media,
-    make_post,
-    make_scheduled,
-    make_trashed,
-    make_user,
-)
+from tests.factories import PASSWORD, make_admin, make_media, make_post
 from tests.images import image_bytes
-
-ACTORS = ("nobody", "reader", "author", "owner", "editor", "admin")
-STATES: dict[str, Callable[..., Post]] = {
-    "draft": make_draft,
-    "scheduled": make_scheduled,
-    "published": make_post,
-    "trashed": make_trashed,
-}
+from tests.operations import AUTHORIZATION_IGNORED, IDS, OPERATIONS, fill
 
 OPEN = dict.fromkeys(ACTORS, 200)
 SELF = {**OPEN, "nobody": 401}
@@ -154,22 +136,6 @@ def expected(operation: str, actor: str, state: str) -> int:
     return 403 if operation in CHANGE_ONE and actor in ("reader", "author") else 200
 
 
-def make_actor(actor: str, post: Post) -> User | None:
-    users: dict[str, Callable[[], User | None]] = {
-        "nobody": lambda: None,
-        "reader": make_user,
-        "author": make_author,
-        "owner": lambda: post.author,
-        "editor": make_editor,
-        "admin": make_admin,
-    }
-    return users[actor]()
-
-
-def acting(api: Api, caller: User | None) -> Api:
-    return api.acting_as(caller) if caller else api
-
-
 def make_subject() -> User:
     return services.create_user(username="subject", email="subject@example.com", password_hash=password_hash())
 
@@ -260,6 +226,12 @@ def test_an_api_token_does_what_its_user_may_within_its_scope_and_no_more(api: A
     response = call(api, operation, admin, post, subject, Authorization=f"Bearer {token}")
     refused = operation in LOGIN_NEEDED or (scope == "read" and METHODS[operation][0] != "GET")
     check(response, 403 if refused else 200)
+
+
+@pytest.mark.parametrize("operation", sorted(AUTHORIZATION_IGNORED))
+@pytest.mark.parametrize("header", ["Bearer nonsense", "Basic dXNlcjpwYXNz", "nonsense"])
+def test_operations_that_ignore_authorization_succeed_with_a_bad_header(api: Api, operation: str, header: str) -> None:
+    check(call(api, operation, None, make_post(), make_subject(), Authorization=header), 200)
 
 
 def forged(kind: str) -> str:

@@ -10,8 +10,8 @@ from django.test import Client
 
 from posts import preview_links
 from posts.models import Post
+from tests.actors import ACTORS, STATES, acting, make_actor
 from tests.client import Api
-from tests.test_authorization import ACTORS, STATES, acting, make_actor
 
 Probe = Callable[[Api, Client, Post], bool]
 Rule = Callable[[str, str], bool]

@@ -184,6 +184,7 @@ async def create_post(payload: PostCreate, user: Viewer) -> PostOut:
         except IntegrityError:
             values["slug"] = f"{values['slug'][:90]}-{secrets.token_hex(3)}"
             result = await connection.execute(insert(Post), values)
+    assert result.inserted_primary_key is not None  # one row was inserted
     values |= {"id": result.inserted_primary_key[0], "excerpt": values["excerpt"] or values["derived_excerpt"]}
     return PostOut(
         **values,

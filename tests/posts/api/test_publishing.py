@@ -7,9 +7,8 @@ import pytest
 
 from accounts.models import User
 from posts.models import Post
-from tests.client import Api, assert_problem
+from tests.client import Api, assert_problem, is_about_now
 from tests.factories import make_author, make_draft, make_editor, make_post, make_scheduled
-from tests.posts.api.test_writing import is_about_now
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 LATER = datetime(2100, 1, 1, tzinfo=UTC)

@@ -1,16 +1,14 @@
 """Writing posts: `POST /posts`, `PATCH` and `DELETE /posts/{post_id}`."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from accounts.models import User
 from posts.models import Post
-from tests.client import Api, assert_problem
+from tests.client import Api, assert_problem, is_about_now
 from tests.factories import make_admin, make_author, make_draft, make_editor, make_post, make_scheduled, make_user
 
 NEW = {"title": "Rye and time", "content": "Some *text*."}
@@ -31,11 +29,6 @@ def authors_api(api: Api, author: User) -> Api:
 
 def stored(post: Post) -> Any:
     return Post.objects.filter(pk=post.pk).values().get()
-
-
-def is_about_now(text: str) -> bool:
-    moment = parse_datetime(text)
-    return moment is not None and abs(timezone.now() - moment) < timedelta(minutes=1)
 
 
 def test_a_new_post_is_answered_whole_with_its_address(authors_api: Api, author: User) -> None:
