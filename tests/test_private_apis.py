@@ -60,7 +60,7 @@ class PrivateAPI:
 
 def executed_compiler() -> SQLCompiler:
     """A compiler that has compiled a query with a related model: it sets these attributes only then."""
-    compiler = Post.objects.select_related("author").all().query.get_compiler(connection=connection)
+    compiler: SQLCompiler = Post.objects.select_related("author").query.get_compiler(connection=connection)
     compiler.as_sql()
     return compiler
 
@@ -73,7 +73,8 @@ def query_parameters() -> object:
 
 
 def path_view() -> PathView:
-    return next(view for router in bound_routers() for view in router.path_operations.values())
+    view: PathView = next(view for router in bound_routers() for view in router.path_operations.values())
+    return view
 
 
 def operations() -> Iterator[Operation]:

@@ -1,4 +1,4 @@
-"""QuerySets that become SQL once."""
+"""Compiled queries: the SQL of a QuerySet is compiled once and run with other values."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,11 +19,11 @@ from blogsite.db.compiled_queries import CurrentTime, Param
 from posts.models import Post, PostTag, public_authors
 from tests.factories import make_author, make_draft, make_post, make_scheduled
 
-Ask = Callable[..., Any]
+Run = Callable[..., Any]
 
-rows: Ask = async_to_sync(compiled_queries.rows)
-one: Ask = async_to_sync(compiled_queries.one)
-count: Ask = async_to_sync(compiled_queries.count)
+rows: Run = async_to_sync(compiled_queries.rows)
+one: Run = async_to_sync(compiled_queries.one)
+count: Run = async_to_sync(compiled_queries.count)
 
 pytestmark = pytest.mark.django_db
 
@@ -32,7 +32,7 @@ def with_author(post_id: Any) -> QuerySet[Post]:
     return Post.objects.with_content().filter(pk=post_id)
 
 
-def test_a_question_is_built_and_compiled_once_whatever_the_values() -> None:
+def test_query_is_compiled_once_for_all_values_of_its_params() -> None:
     built = []
 
     def by_title(title: Any) -> QuerySet[Post]:
@@ -48,8 +48,8 @@ def test_a_question_is_built_and_compiled_once_whatever_the_values() -> None:
     assert len(built) == 2
 
 
-def test_each_kind_of_value_is_a_shape_of_its_own() -> None:
-    def behind(bounds: tuple[Any, ...]) -> QuerySet[Post]:
+def test_arguments_of_another_shape_are_compiled_separately() -> None:
+    def after(bounds: tuple[Any, ...]) -> QuerySet[Post]:
         found = Post.objects.order_by("pk")
         for bound in bounds:
             found = found.filter(published_at__gt=bound) if bound else found.filter(published_at__isnull=True)
@@ -57,18 +57,16 @@ def test_each_kind_of_value_is_a_shape_of_its_own() -> None:
 
     draft, post = make_draft(), make_post()
     assert post.published_at
-    assert rows(behind, ()) == [draft, post]
-    assert rows(behind, (None,)) == [draft]
-    assert rows(behind, (Param(post.published_at - timedelta(seconds=1)),)) == [post]
-    assert rows(behind, (Param(post.published_at), Param(post.published_at))) == []
+    assert rows(after, ()) == [draft, post]
+    assert rows(after, (None,)) == [draft]
+    assert rows(after, (Param(post.published_at - timedelta(seconds=1)),)) == [post]
+    assert rows(after, (Param(post.published_at), Param(post.published_at))) == []
 
 
-def test_rows_are_what_the_queryset_itself_would_give() -> None:
+def test_instances_equal_those_of_the_queryset() -> None:
     post = make_post(tags=["a", "b"], published_at=timezone.now() - timedelta(days=1))
     (ours,) = rows(with_author, Param(post.pk))
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         assert ours.author.username == post.author.username
         assert (ours.tags, ours.published_at, ours.published) == (["a", "b"], post.published_at, True)
     assert len(queries) == 0
@@ -82,7 +80,7 @@ def test_rows_are_what_the_queryset_itself_would_give() -> None:
     assert Post.objects.get().title == "Changed"
 
 
-def test_annotations_and_named_rows_are_kept() -> None:
+def test_annotations_are_set_on_instances_and_rows() -> None:
     author = make_author()
     for _ in range(2):
         make_post(author=author, tags=["a"])
@@ -95,7 +93,7 @@ def test_annotations_and_named_rows_are_kept() -> None:
     assert (tag.name, tag.post_count) == ("a", 2)
 
 
-def test_a_related_row_that_is_not_there_is_none() -> None:
+def test_missing_related_row_is_none() -> None:
     LogEntry.objects.create(user=make_author(), object_repr="Nothing", action_flag=1)
 
     def entries() -> QuerySet[LogEntry]:
@@ -106,7 +104,7 @@ def test_a_related_row_that_is_not_there_is_none() -> None:
     assert entry.user == User.objects.get()
 
 
-def test_the_time_is_that_of_the_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_current_time_is_read_at_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
     scheduled = make_scheduled()
 
     def public() -> QuerySet[Post]:
@@ -118,13 +116,13 @@ def test_the_time_is_that_of_the_asking(monkeypatch: pytest.MonkeyPatch) -> None
     assert rows(public) == [scheduled]
 
 
-def test_one_row_is_found_or_missed() -> None:
+def test_one_returns_the_row_or_raises_does_not_exist() -> None:
     post = make_post()
     assert one(with_author, Param(post.pk)) == post
     with pytest.raises(ObjectDoesNotExist):
         one(with_author, Param(post.pk + 1))
 
 
-def test_rows_are_counted_without_being_read() -> None:
+def test_count_returns_the_number_of_rows() -> None:
     post = make_post()
     assert (count(with_author, Param(post.pk)), count(with_author, Param(0))) == (1, 0)

@@ -1,4 +1,4 @@
-"""Outputs are made of model instances without validation: here it is seen that they would pass it."""
+"""Output schemas are filled from model instances with every field, and with values of the declared types."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def assert_valid(output: Output) -> dict[str, Any]:
-    """What is sent has every field of the schema, in its order, and its types."""
+    """Assert that the JSON has every field of the schema, in its order and with its type. Returns the JSON."""
     sent: dict[str, Any] = orjson.loads(orjson.dumps(output, default=vars))
     assert list(sent) == list(type(output).model_fields)
     type(output).model_validate(sent | ({"summary": sent["excerpt"]} if "excerpt" in sent else {}))
@@ -28,7 +28,7 @@ def assert_valid(output: Output) -> dict[str, Any]:
 
 @pytest.mark.parametrize("schema", [PostOut, PostSummary])
 @pytest.mark.parametrize("make", [make_post, make_draft, make_scheduled])
-def test_posts_of_every_state_fit_their_schema(make: Any, schema: type[Output]) -> None:
+def test_posts_in_every_state_match_their_schema(make: Any, schema: type[Output]) -> None:
     post = make(tags=["a"], content="Text.")
     sent = assert_valid(schema.of(post))
     assert sent["author"] == {
@@ -39,7 +39,7 @@ def test_posts_of_every_state_fit_their_schema(make: Any, schema: type[Output]) 
     assert (sent["excerpt"], sent["status"]) == ("Text.", post.status)
 
 
-def test_accounts_authors_and_tags_fit_their_schemas() -> None:
+def test_accounts_authors_and_tags_match_their_schemas() -> None:
     author = make_author()
     make_post(author=author, tags=["a"])
     assert_valid(AccountOut.of(author))
