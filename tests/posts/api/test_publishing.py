@@ -34,31 +34,31 @@ def test_publishing_without_a_time_keeps_a_past_time_and_else_uses_now(
     post = make_draft(author=author, published_at=moment)
     response = authors_api.post(f"/posts/{post.pk}/publish", body)
     assert response.status_code == 200
-    answer = response.json()
-    assert (answer["published"], answer["status"], answer["version"]) == (True, "published", 2)
-    assert answer["published_at"] == "2020-01-01T00:00:00Z" if kept else is_about_now(answer["published_at"])
-    assert api.get(f"/posts/{post.pk}").json() == answer
+    result = response.json()
+    assert (result["published"], result["status"], result["version"]) == (True, "published", 2)
+    assert result["published_at"] == "2020-01-01T00:00:00Z" if kept else is_about_now(result["published_at"])
+    assert api.get(f"/posts/{post.pk}").json() == result
 
 
 def test_publishing_with_a_past_time_uses_that_time(authors_api: Api, author: User) -> None:
     post = make_draft(author=author)
-    answer = authors_api.post(f"/posts/{post.pk}/publish", {"published_at": "2019-06-01T12:00:00+02:00"}).json()
-    assert (answer["status"], answer["published_at"]) == ("published", "2019-06-01T10:00:00Z")
+    result = authors_api.post(f"/posts/{post.pk}/publish", {"published_at": "2019-06-01T12:00:00+02:00"}).json()
+    assert (result["status"], result["published_at"]) == ("published", "2019-06-01T10:00:00Z")
 
 
 def test_publishing_with_a_future_time_schedules_the_post(api: Api, authors_api: Api, author: User) -> None:
     post = make_draft(author=author)
-    answer = authors_api.post(f"/posts/{post.pk}/publish", {"published_at": "2100-01-01T00:00:00Z"}).json()
-    assert (answer["status"], answer["published_at"]) == ("scheduled", "2100-01-01T00:00:00Z")
+    result = authors_api.post(f"/posts/{post.pk}/publish", {"published_at": "2100-01-01T00:00:00Z"}).json()
+    assert (result["status"], result["published_at"]) == ("scheduled", "2100-01-01T00:00:00Z")
     assert_problem(api.get(f"/posts/{post.pk}"), 404, "not_found")
     assert api.get("/posts").json()["items"] == []
 
 
 def test_scheduled_post_can_be_published_now(authors_api: Api, author: User) -> None:
     post = make_scheduled(author=author)
-    answer = authors_api.post(f"/posts/{post.pk}/publish").json()
-    assert answer["status"] == "published"
-    assert is_about_now(answer["published_at"])
+    result = authors_api.post(f"/posts/{post.pk}/publish").json()
+    assert result["status"] == "published"
+    assert is_about_now(result["published_at"])
 
 
 def test_publishing_a_public_post_changes_nothing(authors_api: Api, author: User) -> None:
@@ -79,20 +79,20 @@ def test_scheduled_post_becomes_public_when_its_time_has_passed(api: Api) -> Non
 
 def test_unpublishing_hides_the_post_and_keeps_published_at(api: Api, authors_api: Api, author: User) -> None:
     post = make_post(author=author, published_at=LONG_AGO)
-    answer = authors_api.post(f"/posts/{post.pk}/unpublish").json()
-    assert (answer["published"], answer["status"]) == (False, "draft")
-    assert (answer["published_at"], answer["version"]) == ("2020-01-01T00:00:00Z", 2)
+    result = authors_api.post(f"/posts/{post.pk}/unpublish").json()
+    assert (result["published"], result["status"]) == (False, "draft")
+    assert (result["published_at"], result["version"]) == ("2020-01-01T00:00:00Z", 2)
     assert_problem(api.get(f"/posts/{post.pk}"), 404, "not_found")
-    assert authors_api.post(f"/posts/{post.pk}/unpublish").json() == answer
+    assert authors_api.post(f"/posts/{post.pk}/unpublish").json() == result
     assert authors_api.post(f"/posts/{post.pk}/publish").json()["published_at"] == "2020-01-01T00:00:00Z"
 
 
 @pytest.mark.parametrize("action", ["publish", "unpublish"])
 def test_editors_publish_and_unpublish_posts_of_others(api: Api, action: str) -> None:
     post = make_draft() if action == "publish" else make_post()
-    answer = api.acting_as(make_editor()).post(f"/posts/{post.pk}/{action}").json()
-    assert answer["published"] is (action == "publish")
-    assert answer["author"]["id"] == post.author.pk
+    result = api.acting_as(make_editor()).post(f"/posts/{post.pk}/{action}").json()
+    assert result["published"] is (action == "publish")
+    assert result["author"]["id"] == post.author.pk
 
 
 @pytest.mark.parametrize(

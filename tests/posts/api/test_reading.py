@@ -17,12 +17,12 @@ def test_public_post_is_readable_by_id_and_by_slug(api: Api) -> None:
     by_id, by_slug = api.get(f"/posts/{post.pk}"), api.get("/posts/by-slug/été")
     assert by_id.status_code == by_slug.status_code == 200
     assert by_id.json() == by_slug.json()
-    answer = by_id.json()
-    assert (answer["id"], answer["slug"], answer["status"], answer["tags"]) == (post.pk, "été", "published", ["bread"])
-    assert (answer["content"], answer["content_html"]) == ("Some *text*.", "<p>Some <em>text</em>.</p>\n")
-    assert answer["published_at"].endswith("Z")
-    assert set(answer["author"]) == {"id", "username", "full_name"}
-    assert api.acting_as(make_user()).get(f"/posts/{post.pk}").json() == answer
+    result = by_id.json()
+    assert (result["id"], result["slug"], result["status"], result["tags"]) == (post.pk, "été", "published", ["bread"])
+    assert (result["content"], result["content_html"]) == ("Some *text*.", "<p>Some <em>text</em>.</p>\n")
+    assert result["published_at"].endswith("Z")
+    assert set(result["author"]) == {"id", "username", "full_name"}
+    assert api.acting_as(make_user()).get(f"/posts/{post.pk}").json() == result
 
 
 @pytest.mark.parametrize("make", [make_draft, make_scheduled])

@@ -125,10 +125,10 @@ class TestRevisions:
         changes = {"title": "After", "content": "New.", "tags": ["new"], "excerpt": None, "slug": "after"}
         authors_api.patch(f"/posts/{post.pk}", changes)
         authors_api.post(f"/posts/{post.pk}/unpublish")
-        answer = authors_api.post(f"/posts/{post.pk}/revisions/1/revert").json()
-        assert (answer["title"], answer["slug"], answer["tags"]) == ("Before", "before", ["old"])
-        assert (answer["content_html"], answer["excerpt"]) == ("<p>Old <em>text</em>.</p>\n", "Old.")
-        assert (answer["version"], answer["published"]) == (4, False)
+        result = authors_api.post(f"/posts/{post.pk}/revisions/1/revert").json()
+        assert (result["title"], result["slug"], result["tags"]) == ("Before", "before", ["old"])
+        assert (result["content_html"], result["excerpt"]) == ("<p>Old <em>text</em>.</p>\n", "Old.")
+        assert (result["version"], result["published"]) == (4, False)
 
     def test_revision_of_a_deleted_user_has_no_editor(self, authors_api: Api, author: User) -> None:
         editor = make_editor()

@@ -35,12 +35,12 @@ def test_create_returns_the_post_and_its_location(authors_api: Api, author: User
     response = authors_api.post("/posts", {**NEW, "tags": ["bread"], "excerpt": " Slowly. "})
     assert response.status_code == 201
     post = Post.objects.get()
-    answer = authors_api.get(f"/posts/{post.pk}").json()
-    assert answer == response.json()
+    result = authors_api.get(f"/posts/{post.pk}").json()
+    assert result == response.json()
     assert response["Location"] == f"http://testserver/api/v1/posts/{post.pk}"
-    assert is_about_now(answer.pop("created_at"))
-    assert is_about_now(answer.pop("updated_at"))
-    assert answer == {
+    assert is_about_now(result.pop("created_at"))
+    assert is_about_now(result.pop("updated_at"))
+    assert result == {
         "id": post.pk,
         "title": "Rye and time",
         "slug": "rye-and-time",
@@ -87,12 +87,12 @@ def test_create_without_a_token_is_refused(api: Api) -> None:
 def test_create_can_publish_or_schedule(
     authors_api: Api, fields: dict[str, Any], status: str, published_at: str | None
 ) -> None:
-    answer = authors_api.post("/posts", {**NEW, **fields}).json()
-    assert answer["status"] == status
+    result = authors_api.post("/posts", {**NEW, **fields}).json()
+    assert result["status"] == status
     if published_at == "now":
-        assert is_about_now(answer["published_at"])
+        assert is_about_now(result["published_at"])
     else:
-        assert answer["published_at"] == published_at
+        assert result["published_at"] == published_at
 
 
 def test_equal_titles_get_distinct_slugs(authors_api: Api) -> None:
@@ -118,8 +118,8 @@ def test_slug_of_a_hidden_post_is_taken(authors_api: Api) -> None:
 
 def test_patch_with_the_own_slug_is_no_conflict(authors_api: Api, author: User) -> None:
     post = make_post(author=author, slug="rye")
-    answer = authors_api.patch(f"/posts/{post.pk}", {"slug": "rye", "title": "After"}).json()
-    assert (answer["slug"], answer["title"]) == ("rye", "After")
+    result = authors_api.patch(f"/posts/{post.pk}", {"slug": "rye", "title": "After"}).json()
+    assert (result["slug"], result["title"]) == ("rye", "After")
 
 
 @pytest.mark.parametrize(
@@ -272,8 +272,8 @@ def test_title_and_content_are_required(authors_api: Api, name: str) -> None:
 
 
 def test_null_for_an_optional_field_of_a_new_post_equals_its_absence(authors_api: Api) -> None:
-    answer = authors_api.post("/posts", {**NEW, "slug": None, "excerpt": None, "published_at": None}).json()
-    assert (answer["slug"], answer["excerpt"], answer["published_at"]) == ("rye-and-time", "Some text.", None)
+    result = authors_api.post("/posts", {**NEW, "slug": None, "excerpt": None, "published_at": None}).json()
+    assert (result["slug"], result["excerpt"], result["published_at"]) == ("rye-and-time", "Some text.", None)
 
 
 def test_patch_keeps_absent_fields(authors_api: Api, author: User) -> None:
@@ -289,10 +289,10 @@ def test_patch_keeps_absent_fields(authors_api: Api, author: User) -> None:
 
 def test_patch_of_the_content_updates_the_derived_fields(authors_api: Api, author: User) -> None:
     post = make_post(author=author)
-    answer = authors_api.patch(f"/posts/{post.pk}", {"content": "# New\n\n" + "word " * 240}).json()
-    assert answer["content_html"].startswith('<h1 id="user-content-new">New</h1>\n')
-    assert answer["excerpt"].startswith("New word word")
-    assert answer["reading_minutes"] == 2
+    result = authors_api.patch(f"/posts/{post.pk}", {"content": "# New\n\n" + "word " * 240}).json()
+    assert result["content_html"].startswith('<h1 id="user-content-new">New</h1>\n')
+    assert result["excerpt"].startswith("New word word")
+    assert result["reading_minutes"] == 2
 
 
 @pytest.mark.parametrize(
@@ -319,16 +319,16 @@ def test_null_clears_the_excerpt(authors_api: Api, author: User) -> None:
 
 def test_null_clears_published_at_of_a_draft(authors_api: Api, author: User) -> None:
     post = make_draft(author=author, published_at=LONG_AGO)
-    answer = authors_api.patch(f"/posts/{post.pk}", {"published_at": None}).json()
-    assert (answer["published_at"], answer["status"]) == (None, "draft")
+    result = authors_api.patch(f"/posts/{post.pk}", {"published_at": None}).json()
+    assert (result["published_at"], result["status"]) == (None, "draft")
 
 
 @pytest.mark.parametrize("moment", [LONG_AGO, LATER])
 def test_null_published_at_of_a_published_post_means_now(authors_api: Api, author: User, moment: datetime) -> None:
     post = make_post(author=author, published_at=moment)
-    answer = authors_api.patch(f"/posts/{post.pk}", {"published_at": None}).json()
-    assert answer["status"] == "published"
-    assert is_about_now(answer["published_at"])
+    result = authors_api.patch(f"/posts/{post.pk}", {"published_at": None}).json()
+    assert result["status"] == "published"
+    assert is_about_now(result["published_at"])
 
 
 @pytest.mark.parametrize(
@@ -338,17 +338,17 @@ def test_patch_published_uses_a_past_published_at_and_else_now(
     authors_api: Api, author: User, moment: datetime | None, kept: bool
 ) -> None:
     post = make_draft(author=author, published_at=moment)
-    answer = authors_api.patch(f"/posts/{post.pk}", {"published": True}).json()
-    assert answer["status"] == "published"
-    assert answer["published_at"] == "2020-01-01T00:00:00Z" if kept else is_about_now(answer["published_at"])
+    result = authors_api.patch(f"/posts/{post.pk}", {"published": True}).json()
+    assert result["status"] == "published"
+    assert result["published_at"] == "2020-01-01T00:00:00Z" if kept else is_about_now(result["published_at"])
 
 
 def test_patch_can_schedule_and_unpublish(authors_api: Api, author: User) -> None:
     post = make_draft(author=author)
     body: dict[str, Any] = {"published": True, "published_at": "2100-01-01T00:00:00Z"}
     assert authors_api.patch(f"/posts/{post.pk}", body).json()["status"] == "scheduled"
-    answer = authors_api.patch(f"/posts/{post.pk}", {"published": False}).json()
-    assert (answer["status"], answer["published_at"]) == ("draft", "2100-01-01T00:00:00Z")
+    result = authors_api.patch(f"/posts/{post.pk}", {"published": False}).json()
+    assert (result["status"], result["published_at"]) == ("draft", "2100-01-01T00:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -379,8 +379,8 @@ def test_change_is_forbidden_for_visible_posts_and_not_found_for_hidden_ones(
 def test_editors_and_admins_change_and_delete_posts_of_others(api: Api, make: Callable[[], User]) -> None:
     post = make_draft()
     editors_api = api.acting_as(make())
-    answer = editors_api.patch(f"/posts/{post.pk}", {"title": "After"}).json()
-    assert (answer["title"], answer["author"]["id"]) == ("After", post.author.pk)
+    result = editors_api.patch(f"/posts/{post.pk}", {"title": "After"}).json()
+    assert (result["title"], result["author"]["id"]) == ("After", post.author.pk)
     assert editors_api.delete(f"/posts/{post.pk}").status_code == 204
     assert not Post.objects.kept().exists()
 
