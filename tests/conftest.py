@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures for all tests."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 @pytest.fixture(autouse=True)
 def forget_failures() -> Callable[[], None]:
-    """No test has to wait for the failures of another. A test that calls it forgets its own, too."""
+    """Clear the failure counters before each test. Returns a function that clears them again during the test."""
     assert isinstance(limiter, ProcessLimiter)
     limiter.clear()
     return limiter.clear
@@ -22,6 +22,6 @@ def forget_failures() -> Callable[[], None]:
 
 @pytest.fixture
 def api(client: Client, db: None) -> Api:
-    """The API, asked by nobody known; `api.acting_as(user)` asks as somebody. Server errors are answers, not raised."""
+    """A client of the API without a token; `api.acting_as(user)` sends one. Server errors are not raised."""
     client.raise_request_exception = False
     return Api(client)

@@ -1,4 +1,4 @@
-"""Rows for tests: each factory makes a good one, and takes overrides."""
+"""Factories of valid rows for tests. Keyword arguments override the default values."""
 
 from datetime import timedelta
 from itertools import count
@@ -21,7 +21,7 @@ _numbers = count(1)
 
 
 def make_user(**overrides: Any) -> User:
-    """A reader who cannot log in by password, unless `password` gives one."""
+    """Create a reader. Without `password`, the user cannot log in with a password."""
     number = next(_numbers)
     fields: dict[str, Any] = {"username": f"user{number}", "email": f"user{number}@example.com", **overrides}
     return accounts.create_user(password_hash=make_password(fields.pop("password", None)), **fields)
@@ -40,7 +40,7 @@ def make_admin(**overrides: Any) -> User:
 
 
 def make_post(**overrides: Any) -> Post:
-    """A post that was published an hour ago, by an author of its own."""
+    """Create a post that was published an hour ago. Without `author`, a new author is created."""
     author = overrides.pop("author", None) or make_author()
     fields: dict[str, Any] = {
         "title": f"Post {next(_numbers)}",
@@ -53,7 +53,7 @@ def make_post(**overrides: Any) -> Post:
 
 
 def make_media(**overrides: Any) -> Media:
-    """A stored image, with files of its own, and a variant."""
+    """Create an image with one variant, and store their files."""
     content = image_bytes()
     fields: dict[str, Any] = {
         "name": f"{next(_numbers):032x}.png",
@@ -73,11 +73,12 @@ def make_media(**overrides: Any) -> Media:
 
 
 def make_draft(**overrides: Any) -> Post:
+    """Create a draft without a publication time."""
     return make_post(**{"published": False, "published_at": None, **overrides})
 
 
 def make_trashed(**overrides: Any) -> Post:
-    """A post that was public, and is in the trash."""
+    """Create a published post and move it to the trash."""
     post = make_post(**overrides)
     posts.trash_post(actor=post.author, post_id=post.pk)
     post.refresh_from_db()
@@ -85,5 +86,5 @@ def make_trashed(**overrides: Any) -> Post:
 
 
 def make_scheduled(**overrides: Any) -> Post:
-    """A post that becomes public in an hour."""
+    """Create a post that is scheduled for publication in an hour."""
     return make_post(**{"published_at": timezone.now() + timedelta(hours=1), **overrides})

@@ -1,4 +1,4 @@
-"""Who may do what: every operation of the API, for everybody, on a post in every state."""
+"""The access matrix: every operation of the API, for every role, on a post in every state."""
 
 import time
 from collections.abc import Callable
@@ -21,36 +21,18 @@ from accounts.credentials import api_tokens, sessions
 from accounts.models import ApiToken, Session, User
 from posts import preview_links
 from posts.models import Media, Post
-from tests.blogsite.http.test_ninja_api import IDS, OPERATIONS, fill
+from tests.actors import ACTORS, STATES, acting, make_actor
 from tests.client import Api, access_token, assert_problem
-from tests.factories import (
-    PASSWORD,
-    make_admin,
-    make_author,
-    make_draft,
-    make_editor,
-    make_media,
-    make_post,
-    make_scheduled,
-    make_trashed,
-    make_user,
-)
+from tests.factories import PASSWORD, make_admin, make_media, make_post
 from tests.images import image_bytes
-
-ACTORS = ("nobody", "reader", "author", "owner", "editor", "admin")
-STATES: dict[str, Callable[..., Post]] = {
-    "draft": make_draft,
-    "scheduled": make_scheduled,
-    "published": make_post,
-    "trashed": make_trashed,
-}
+from tests.operations import AUTHORIZATION_IGNORED, IDS, OPERATIONS, fill
 
 OPEN = dict.fromkeys(ACTORS, 200)
-SELF = {**OPEN, "nobody": 401}
+USERS = {**OPEN, "nobody": 401}
 ADMINS = {**dict.fromkeys(ACTORS, 403), "nobody": 401, "admin": 200}
 WRITERS = {**OPEN, "nobody": 401, "reader": 403}
 
-# The operations that are not about one post, with the status that each actor gets. 200 stands for any success.
+# The operations that are not about one post or image, with the status for each actor. 200 stands for any success.
 GENERAL = {
     "register": OPEN,
     "login": OPEN,
@@ -58,15 +40,15 @@ GENERAL = {
     "logout": OPEN,
     "request_password_reset": OPEN,
     "reset_password": OPEN,
-    "change_password": SELF,
-    "list_sessions": SELF,
-    "end_session": SELF,
-    "end_all_sessions": SELF,
-    "list_api_tokens": SELF,
-    "create_api_token": SELF,
-    "delete_api_token": SELF,
-    "get_me": SELF,
-    "update_me": SELF,
+    "change_password": USERS,
+    "list_sessions": USERS,
+    "end_session": USERS,
+    "end_all_sessions": USERS,
+    "list_api_tokens": USERS,
+    "create_api_token": USERS,
+    "delete_api_token": USERS,
+    "get_me": USERS,
+    "update_me": USERS,
     "list_users": ADMINS,
     "create_user": ADMINS,
     "get_user": ADMINS,
@@ -78,7 +60,7 @@ GENERAL = {
     "list_posts": OPEN,
     "create_post": WRITERS,
     "preview_post": OPEN,
-    "list_media": SELF,
+    "list_media": USERS,
     "upload_media": WRITERS,
     "list_tags": OPEN,
     "get_tag": OPEN,
@@ -98,8 +80,8 @@ CHANGE_ONE = {
 
 CHANGE_OWN_MEDIA = {"get_media", "update_media", "delete_media"}
 
-# What an API token may not do, whatever its scope.
-LOGIN_NEEDED = {
+# The operations that no API token may call, whatever its scope: they require a session.
+SESSION_REQUIRED = {
     "change_password",
     "list_sessions",
     "end_session",
@@ -139,12 +121,12 @@ def password_hash() -> str:
     return make_password(PASSWORD)
 
 
-def test_every_operation_has_a_row() -> None:
+def test_every_operation_is_in_the_matrix() -> None:
     assert set(IDS) == set(GENERAL) | READ_ONE | CHANGE_ONE | CHANGE_OWN_MEDIA
 
 
 def expected(operation: str, actor: str, state: str) -> int:
-    """The status for an operation on one post."""
+    """Return the expected status of an operation on one post. 200 stands for any success."""
     if actor == "nobody" and operation in CHANGE_ONE:
         return 401
     if state != "published" and actor in ("nobody", "reader", "author"):
@@ -154,28 +136,12 @@ def expected(operation: str, actor: str, state: str) -> int:
     return 403 if operation in CHANGE_ONE and actor in ("reader", "author") else 200
 
 
-def make_actor(actor: str, post: Post) -> User | None:
-    users: dict[str, Callable[[], User | None]] = {
-        "nobody": lambda: None,
-        "reader": make_user,
-        "author": make_author,
-        "owner": lambda: post.author,
-        "editor": make_editor,
-        "admin": make_admin,
-    }
-    return users[actor]()
-
-
-def acting(api: Api, caller: User | None) -> Api:
-    return api.acting_as(caller) if caller else api
-
-
 def make_subject() -> User:
     return services.create_user(username="subject", email="subject@example.com", password_hash=password_hash())
 
 
 def call(api: Api, operation: str, caller: User | None, post: Post, subject: User, **headers: str) -> Any:
-    """Do the operation to the post, its tag and its author, to the user `subject`, or to what is the caller's own."""
+    """Call the operation on `post`, its tag or author, on the user `subject`, or on a session or token of `caller`."""
     method, path = METHODS[operation]
     path = path.removeprefix("/api/v1")
     own_session = own_token = 1
@@ -203,6 +169,7 @@ def call(api: Api, operation: str, caller: User | None, post: Post, subject: Use
 
 
 def check(response: Any, status: int) -> None:
+    """Assert that the response has this status. 200 stands for any success."""
     if status == 200:
         assert response.status_code in (200, 201, 202, 204), response.content
     else:
@@ -211,7 +178,7 @@ def check(response: Any, status: int) -> None:
 
 
 @pytest.mark.parametrize(("operation", "actor"), list(product(GENERAL, ACTORS)))
-def test_operations_that_are_not_about_one_post(api: Api, operation: str, actor: str) -> None:
+def test_status_of_operations_that_are_not_about_one_post(api: Api, operation: str, actor: str) -> None:
     post = make_post(tags=["rivers"])
     caller = make_actor(actor, post)
     response = call(acting(api, caller), operation, caller, post, make_subject())
@@ -219,7 +186,7 @@ def test_operations_that_are_not_about_one_post(api: Api, operation: str, actor:
 
 
 @pytest.mark.parametrize(("operation", "actor"), list(product(sorted(CHANGE_OWN_MEDIA), ACTORS)))
-def test_operations_on_one_image(api: Api, operation: str, actor: str) -> None:
+def test_status_of_operations_on_one_image(api: Api, operation: str, actor: str) -> None:
     post = make_post()
     caller = make_actor(actor, post)
     status = {"nobody": 401, "reader": 404, "author": 404}.get(actor, 200)
@@ -228,7 +195,7 @@ def test_operations_on_one_image(api: Api, operation: str, actor: str) -> None:
 
 
 @pytest.mark.parametrize(("operation", "actor", "state"), list(product(sorted(READ_ONE | CHANGE_ONE), ACTORS, STATES)))
-def test_operations_on_one_post(api: Api, operation: str, actor: str, state: str) -> None:
+def test_status_of_operations_on_one_post(api: Api, operation: str, actor: str, state: str) -> None:
     post = STATES[state]()
     before = Post.objects.filter(pk=post.pk).values().get()
     status = expected(operation, actor, state)
@@ -239,14 +206,14 @@ def test_operations_on_one_post(api: Api, operation: str, actor: str, state: str
 
 
 @pytest.mark.parametrize(
-    ("actor", "state", "asked"), list(product(ACTORS, STATES, ["published", "draft", "scheduled", "trashed", "all"]))
+    ("actor", "state", "status"), list(product(ACTORS, STATES, ["published", "draft", "scheduled", "trashed", "all"]))
 )
-def test_lists_show_what_the_actor_may_see(api: Api, actor: str, state: str, asked: str) -> None:
+def test_lists_contain_exactly_what_the_actor_may_see(api: Api, actor: str, state: str, status: str) -> None:
     post = STATES[state](tags=["rivers"])
     caller = make_actor(actor, post)
     acting_api = acting(api, caller)
-    seen = [item["id"] for item in acting_api.get("/posts", {"status": asked}).json()["items"]]
-    visible = (state == "published" or actor in ("owner", "editor", "admin")) and asked in (state, "all")
+    seen = [item["id"] for item in acting_api.get("/posts", {"status": status}).json()["items"]]
+    visible = (state == "published" or actor in ("owner", "editor", "admin")) and status in (state, "all")
     assert seen == ([post.pk] if visible else [])
     public = state == "published"
     assert bool(acting_api.get("/tags").json()["items"]) == public
@@ -254,16 +221,22 @@ def test_lists_show_what_the_actor_may_see(api: Api, actor: str, state: str, ask
 
 
 @pytest.mark.parametrize(("operation", "scope"), list(product(TAKES_TOKENS, ("read", "write"))))
-def test_an_api_token_does_what_its_user_may_within_its_scope_and_no_more(api: Api, operation: str, scope: str) -> None:
+def test_api_token_is_limited_to_its_scope(api: Api, operation: str, scope: str) -> None:
     admin, post, subject = make_admin(), make_post(tags=["rivers"]), make_subject()
     _, token = api_tokens.create_api_token(user=admin, name="Build", scope=scope)
     response = call(api, operation, admin, post, subject, Authorization=f"Bearer {token}")
-    refused = operation in LOGIN_NEEDED or (scope == "read" and METHODS[operation][0] != "GET")
+    refused = operation in SESSION_REQUIRED or (scope == "read" and METHODS[operation][0] != "GET")
     check(response, 403 if refused else 200)
 
 
-def forged(kind: str) -> str:
-    """A token that looks like one of the user's and is not."""
+@pytest.mark.parametrize("operation", sorted(AUTHORIZATION_IGNORED))
+@pytest.mark.parametrize("header", ["Bearer nonsense", "Basic dXNlcjpwYXNz", "nonsense"])
+def test_operations_that_ignore_authorization_succeed_with_a_bad_header(api: Api, operation: str, header: str) -> None:
+    check(call(api, operation, None, make_post(), make_subject(), Authorization=header), 200)
+
+
+def bad_access_token(kind: str) -> str:
+    """Return an access token of an admin with one defect. An unknown kind gives a valid token."""
     user = make_admin()
     genuine = access_token(user)
     claims = jwt.decode(genuine, options={"verify_signature": False})
@@ -272,11 +245,11 @@ def forged(kind: str) -> str:
     match kind:
         case "expired":
             claims["exp"] = int(time.time()) - 1
-        case "of another kind":
+        case "of another type":
             header["typ"] = "JWT"
         case "unsigned":
             return jwt.encode(claims, "", algorithm="none", headers=header)
-        case "of another key":
+        case "signed with another key":
             key = "another key of thirty-two characters or more"
         case "of a deleted user":
             user.delete()
@@ -291,7 +264,7 @@ def forged(kind: str) -> str:
 
 
 def bad_api_token(kind: str) -> str:
-    """An API token that is good for nothing."""
+    """Return an API token of an admin with one defect. An unknown kind gives a valid token."""
     user = make_admin()
     token, text = api_tokens.create_api_token(user=user, name="Build", scope="write")
     match kind:
@@ -299,9 +272,9 @@ def bad_api_token(kind: str) -> str:
             ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
         case "deleted":
             token.delete()
-        case "misspelt":
+        case "with a wrong character":
             return text[:-1] + ("a" if text[-1] != "a" else "b")
-        case "cut short":
+        case "truncated":
             return text[:-1]
         case "of a deleted user":
             user.delete()
@@ -310,20 +283,28 @@ def bad_api_token(kind: str) -> str:
     return text
 
 
-KINDS = [
+ACCESS_TOKEN_DEFECTS = [
     "expired",
-    "of another kind",
+    "of another type",
     "unsigned",
-    "of another key",
+    "signed with another key",
     "of a deleted user",
     "of an inactive user",
     "of an ended session",
     "of a session of another user",
 ]
-API_TOKEN_KINDS = ["expired", "deleted", "misspelt", "cut short", "of a deleted user", "of an inactive user"]
+API_TOKEN_DEFECTS = [
+    "expired",
+    "deleted",
+    "with a wrong character",
+    "truncated",
+    "of a deleted user",
+    "of an inactive user",
+]
 
 
-def assert_good_for_nothing(api: Api, token: str, forget_failures: Callable[[], None]) -> None:
+def assert_refused_everywhere(api: Api, token: str, forget_failures: Callable[[], None]) -> None:
+    """Assert that every operation that reads tokens answers 401."""
     for method, path, operation in OPERATIONS:
         if "security" in operation:
             forget_failures()
@@ -331,17 +312,17 @@ def assert_good_for_nothing(api: Api, token: str, forget_failures: Callable[[], 
             assert_problem(response, 401, "unauthenticated")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_operation_takes_an_access_token_that_is(api: Api, kind: str, forget_failures: Callable[[], None]) -> None:
-    assert_good_for_nothing(api, forged(kind), forget_failures)
+@pytest.mark.parametrize("kind", ACCESS_TOKEN_DEFECTS)
+def test_every_operation_refuses_a_bad_access_token(api: Api, kind: str, forget_failures: Callable[[], None]) -> None:
+    assert_refused_everywhere(api, bad_access_token(kind), forget_failures)
 
 
-@pytest.mark.parametrize("kind", API_TOKEN_KINDS)
-def test_no_operation_takes_an_api_token_that_is(api: Api, kind: str, forget_failures: Callable[[], None]) -> None:
-    assert_good_for_nothing(api, bad_api_token(kind), forget_failures)
+@pytest.mark.parametrize("kind", API_TOKEN_DEFECTS)
+def test_every_operation_refuses_a_bad_api_token(api: Api, kind: str, forget_failures: Callable[[], None]) -> None:
+    assert_refused_everywhere(api, bad_api_token(kind), forget_failures)
 
 
-def test_a_token_like_the_forged_ones_is_good_as_long_as_nothing_is_wrong_with_it(api: Api) -> None:
-    """Else the tests above would prove nothing."""
-    for token in (forged("nothing"), bad_api_token("nothing")):
+def test_tokens_without_a_defect_are_accepted(api: Api) -> None:
+    """The two tests above rely on it: only the defect makes the token invalid."""
+    for token in (bad_access_token("nothing"), bad_api_token("nothing")):
         assert api.get("/users", Authorization=f"Bearer {token}").status_code == 200

@@ -9,10 +9,9 @@ import pytest
 from playwright.sync_api import Page, Route, sync_playwright
 
 from tests.images import image_bytes
-from tests.server import Server, manage, serving
+from tests.server import PASSWORD, Server, manage, serving
 
 CHROMIUM = shutil.which("chromium")
-PASSWORD = "quiet-river-lantern"
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,22 +30,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def page(server: Server) -> Iterator[Page]:
-    """A page that may load nothing but what `server` serves, and whose console must stay silent."""
-    complaints: list[str] = []
+    """A page that may load only what `server` serves. The test fails if the console shows an error."""
+    errors: list[str] = []
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         tab = browser.new_page(base_url=server.url)
-        tab.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        tab.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
 
         def refuse(route: Route) -> None:
-            complaints.append(f"asked for {route.request.url}")
+            errors.append(f"requested {route.request.url}")
             route.abort()
 
         tab.route(re.compile(rf"^(?!{server.url}/|data:)"), refuse)
         yield tab
         browser.close()
-    assert complaints == []
+    assert errors == []
 
 
 def log_in(page: Page, username: str) -> None:
@@ -61,7 +60,7 @@ def save(page: Page) -> None:
         page.click("text=Save and continue editing")
 
 
-def test_an_author_writes_and_publishes_a_post(page: Page) -> None:
+def test_author_writes_and_publishes_a_post(page: Page) -> None:
     log_in(page, "author")
     page.goto("/admin/posts/post/")
     page.click('.object-tools a:has-text("Add post")')
@@ -76,7 +75,7 @@ def test_an_author_writes_and_publishes_a_post(page: Page) -> None:
     assert (read["status"], read["content_html"]) == ("published", "<p>In a <em>browser</em>.</p>\n")
 
 
-def test_what_was_typed_stays_when_the_slug_is_taken(page: Page) -> None:
+def test_form_keeps_its_input_when_the_slug_is_taken(page: Page) -> None:
     log_in(page, "author")
     page.goto("/admin/posts/post/add/")
     page.fill("#id_title", "Another welcome")
@@ -87,18 +86,18 @@ def test_what_was_typed_stays_when_the_slug_is_taken(page: Page) -> None:
     assert page.input_value("#id_content") == "A long text that must not be lost."
 
 
-def test_a_reader_is_not_let_in(page: Page) -> None:
+def test_reader_cannot_log_in_to_the_admin_site(page: Page) -> None:
     log_in(page, "reader")
     assert "correct username and password for a staff account" in page.inner_text(".errornote")
 
 
-def test_an_admin_finds_users(page: Page) -> None:
+def test_admin_searches_users(page: Page) -> None:
     log_in(page, "admin")
     page.goto("/admin/accounts/user/?q=ines")
     assert page.inner_text("#result_list tbody").split()[0] == "author"
 
 
-def test_an_admin_ends_a_session_and_the_enter_key_does_not(page: Page) -> None:
+def test_admin_ends_sessions_by_button_and_the_enter_key_ends_none(page: Page) -> None:
     credentials = {"username": "author", "password": PASSWORD}
     tokens = [page.request.post("/api/v1/auth/login", data=credentials).json()["access_token"] for _ in range(2)]
 
@@ -121,7 +120,7 @@ def test_an_admin_ends_a_session_and_the_enter_key_does_not(page: Page) -> None:
     assert open_sessions() == [False, False]
 
 
-def test_the_documentation_works_with_nothing_from_elsewhere(page: Page, tmp_path: Path) -> None:
+def test_api_documentation_works_without_other_servers(page: Page) -> None:
     page.goto("/api/v1/docs")
     page.wait_for_selector("text=List posts")
     page.click("text=List posts")
@@ -130,7 +129,7 @@ def test_the_documentation_works_with_nothing_from_elsewhere(page: Page, tmp_pat
     page.wait_for_selector(".live-responses-table .response-col_status:has-text('200')")
 
 
-def test_an_image_is_uploaded_and_picked_as_a_cover(page: Page, tmp_path: Path) -> None:
+def test_author_uploads_an_image_and_chooses_it_as_cover(page: Page, tmp_path: Path) -> None:
     photo = tmp_path / "photo.jpg"
     photo.write_bytes(image_bytes("JPEG", (640, 480)))
     log_in(page, "author")

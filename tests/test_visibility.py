@@ -1,4 +1,4 @@
-"""Where a post can be seen, by whom, in every state: each place that shows posts has a row."""
+"""The visibility matrix: every place that shows posts, for every role, with a post in every state."""
 
 import json
 from collections.abc import Callable
@@ -10,17 +10,22 @@ from django.test import Client
 
 from posts import preview_links
 from posts.models import Post
+from tests.actors import ACTORS, STATES, acting, make_actor
 from tests.client import Api
-from tests.test_authorization import ACTORS, STATES, acting, make_actor
 
 Probe = Callable[[Api, Client, Post], bool]
+"""Returns whether the caller sees the post in one place."""
+
 Rule = Callable[[str, str], bool]
+"""Returns whether an actor is expected to see a post in a state."""
 
 
 def listed(status: str = "", **query: Any) -> Probe:
+    """Whether the post is in the list for this query. `{state}` in `status` stands for the state of the post."""
+
     def probe(api: Api, client: Client, post: Post) -> bool:
-        asked = query | ({"status": status.format(state=post.status)} if status else {})
-        page = api.get("/posts", asked | {"count": "true"}).json()
+        parameters = query | ({"status": status.format(state=post.status)} if status else {})
+        page = api.get("/posts", parameters | {"count": "true"}).json()
         seen = post.pk in [item["id"] for item in page["items"]]
         assert (page["count"] > 0) == bool(page["items"])
         return seen
@@ -29,7 +34,7 @@ def listed(status: str = "", **query: Any) -> Probe:
 
 
 def found_at(path: str) -> Probe:
-    """Whether the API answers the path with 200."""
+    """Whether the API returns 200 for the path."""
 
     def probe(api: Api, client: Client, post: Post) -> bool:
         response = api.get(path.format(id=post.pk, slug=post.slug, author=post.author.username))
@@ -40,11 +45,12 @@ def found_at(path: str) -> Probe:
 
 
 def not_empty(path: str) -> Probe:
+    """Whether the list at the path has any items."""
     return lambda api, client, post: bool(api.get(path).json()["items"])
 
 
 def written_in(path: str) -> Probe:
-    """Whether the title or the address of the post is in a page, as a browser with the actor's cookies gets it."""
+    """Whether the title or the URL of the post is in a page that a browser loads with the cookies of the actor."""
 
     def probe(api: Api, client: Client, post: Post) -> bool:
         response = client.get(path.format(id=post.pk, author=post.author.username))
@@ -58,12 +64,12 @@ def is_public(actor: str, state: str) -> bool:
     return state == "published"
 
 
-def is_ones_own(actor: str, state: str) -> bool:
+def may_manage(actor: str, state: str) -> bool:
     return actor in ("owner", "editor", "admin")
 
 
 def may_see(actor: str, state: str) -> bool:
-    return is_public(actor, state) or is_ones_own(actor, state)
+    return is_public(actor, state) or may_manage(actor, state)
 
 
 def may_read(actor: str, state: str) -> bool:
@@ -71,7 +77,7 @@ def may_read(actor: str, state: str) -> bool:
 
 
 def may_change(actor: str, state: str) -> bool:
-    return is_ones_own(actor, state) and state != "trashed"
+    return may_manage(actor, state) and state != "trashed"
 
 
 PLACES: dict[str, tuple[Probe, Rule]] = {
@@ -96,14 +102,14 @@ PLACES: dict[str, tuple[Probe, Rule]] = {
     "feed of its tag": (written_in("/feeds/tags/rivers/rss.xml"), is_public),
     "feed of its author": (written_in("/feeds/authors/{author}/atom.xml"), is_public),
     "sitemap": (written_in("/sitemap.xml"), is_public),
-    "admin list": (written_in("/admin/posts/post/"), is_ones_own),
-    "admin page": (written_in("/admin/posts/post/{id}/change/"), is_ones_own),
-    "admin revisions": (written_in("/admin/posts/post/{id}/revisions/"), is_ones_own),
+    "admin list": (written_in("/admin/posts/post/"), may_manage),
+    "admin page": (written_in("/admin/posts/post/{id}/change/"), may_manage),
+    "admin revisions": (written_in("/admin/posts/post/{id}/revisions/"), may_manage),
 }
 
 
 @pytest.mark.parametrize(("place", "actor", "state"), list(product(PLACES, ACTORS, STATES)))
-def test_a_post_is_seen_where_it_may_be_and_nowhere_else(
+def test_post_is_visible_exactly_where_the_rule_says(
     api: Api, client: Client, place: str, actor: str, state: str
 ) -> None:
     post = STATES[state](title="A quiet lantern", tags=["rivers"])
@@ -115,7 +121,7 @@ def test_a_post_is_seen_where_it_may_be_and_nowhere_else(
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_a_preview_shows_what_is_not_in_the_trash(api: Api, state: str) -> None:
+def test_preview_shows_a_post_in_every_state_but_the_trash(api: Api, state: str) -> None:
     post = STATES[state]()
     response = api.get(f"/posts/preview/{preview_links.make(post.pk).token}")
     assert (response.status_code == 200) == (state != "trashed")

@@ -1,1 +1,1 @@
-"""Measures Blogsite beside its peers in one run: `python -m tests.benchmarks --help`. Never part of the test run."""
+"""Measures Blogsite and comparable servers in one run: `python -m tests.benchmarks --help`. Not part of the tests."""

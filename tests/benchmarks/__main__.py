@@ -12,58 +12,59 @@ from tests.benchmarks.peers import BASELINE
 
 def main() -> None:
     """Measure, print the table, and write the chart."""
-    asked = options.parse()
-    instead = next((act for wanted, act in _INSTEAD.items() if getattr(asked, wanted)), None)
-    peers = [] if instead else asked.peers
+    chosen = options.parse()
+    mode = next((run for name, run in _MODES.items() if getattr(chosen, name)), None)
+    peers = [] if mode else chosen.peers
     missing = {package for peer in peers for package in peer.packages if find_spec(package) is None}
     if missing:
         sys.exit(f"Not installed: {', '.join(sorted(missing))}. Run: pip install -e '.[bench]'")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        sys.stdout.write((instead or _compare)(asked))
+        sys.stdout.write((mode or _compare)(chosen))
     except KeyboardInterrupt:
-        sys.exit("\nStopped, and all servers with it.")
+        sys.exit("\nStopped, together with all servers.")
 
 
-def _compare(asked: Options) -> str:
+def _compare(chosen: Options) -> str:
     measured_on = machine.description()
-    results = comparison.compare(asked.peers, asked.operations, rounds=asked.rounds, seconds=asked.seconds)
+    results = comparison.compare(chosen.peers, chosen.operations, rounds=chosen.rounds, seconds=chosen.seconds)
     found = report.medians(results)
-    if asked.chart:
-        asked.chart.write_text(chart.draw(found, asked.peers, asked.operations))
+    if chosen.chart:
+        chosen.chart.write_text(chart.draw(found, chosen.peers, chosen.operations))
     explanation = (
-        f"Medians of {asked.rounds} rounds of {asked.seconds:g} s: requests a second, times the rate of "
+        f"Medians of {chosen.rounds} rounds of {chosen.seconds:g} s: requests a second, times the rate of "
         f"{BASELINE.name}, and the 99th percentile of the latency."
     )
-    return f"\n{measured_on}\n\n{report.table(found, asked.peers, asked.operations)}\n\n{explanation}\n"
+    return f"\n{measured_on}\n\n{report.table(found, chosen.peers, chosen.operations)}\n\n{explanation}\n"
 
 
-def _scale(asked: Options) -> str:
+def _scale(chosen: Options) -> str:
     measured_on = machine.description()
-    grown = scale.measure(asked.sizes, rounds=asked.rounds, seconds=asked.seconds)
+    grown = scale.measure(chosen.sizes, rounds=chosen.rounds, seconds=chosen.seconds)
     explanation = (
-        f"Medians of {asked.rounds} rounds of {asked.seconds:g} s, without the response cache: requests a second, the "
-        f"median latency, and the time a request takes, as a multiple of that with {asked.sizes[0]:,} posts."
+        f"Medians of {chosen.rounds} rounds of {chosen.seconds:g} s, without the response cache: requests a second, "
+        f"the median latency, and the time a request takes, as a multiple of that with {chosen.sizes[0]:,} posts."
     )
     return f"\n{measured_on}\n\n{scale.table(grown)}\n\n{explanation}\n"
 
 
-def _timing(asked: Options) -> str:
+def _timing(chosen: Options) -> str:
     measured_on = machine.description()
-    return f"\n{measured_on}\n\n{timing.table(timing.measure())}\n\nMedians of {timing.TRIES} tries each, in turn.\n"
+    explanation = f"Medians of {timing.ATTEMPTS_PER_KIND} attempts each, alternating."
+    return f"\n{measured_on}\n\n{timing.table(timing.measure())}\n\n{explanation}\n"
 
 
-def _uploads(asked: Options) -> str:
+def _uploads(chosen: Options) -> str:
     measured_on = machine.description()
-    alone, meanwhile, uploaded = uploads.measure(rounds=asked.rounds, seconds=asked.seconds)
+    alone, meanwhile, uploaded = uploads.measure(rounds=chosen.rounds, seconds=chosen.seconds)
     explanation = (
-        f"Medians of {asked.rounds} rounds of {asked.seconds:g} s, the server and what it starts on one processor; "
+        f"Medians of {chosen.rounds} rounds of {chosen.seconds:g} s, the server and its children on one processor; "
         f"{uploaded} images of 6 megapixels were uploaded."
     )
     return f"\n{measured_on}\n\n{uploads.table(alone, meanwhile)}\n\n{explanation}\n"
 
 
-_INSTEAD = {"scale": _scale, "timing": _timing, "uploads": _uploads}
+_MODES = {"scale": _scale, "timing": _timing, "uploads": _uploads}
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The chart of a comparison: a panel for each operation, a bar for each peer, on a logarithmic scale, as SVG."""
+"""Draws the chart of a comparison as SVG: a panel for each operation, a bar for each peer, on a logarithmic scale."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 
 
 def draw(found: Medians, peers: Sequence[Peer], operations: Sequence[Operation]) -> str:
-    """Return the chart as the text of an SVG file, which adapts itself to a light or dark background."""
+    """Return the chart as the text of an SVG file, which adapts to a light or dark background."""
     panel_height = PANEL_TITLE + STEP * len(peers) + PANEL_FOOT
     columns = min(COLUMNS, len(operations))
     width = columns * PANEL_WIDTH + 2 * MARGIN
@@ -78,7 +78,7 @@ def _class(peer: Peer) -> str:
 
 
 def _decades(rates: Sequence[float]) -> tuple[int, int]:
-    """The powers of ten around all rates."""
+    """Return the exponents of the powers of ten that enclose all rates."""
     low = math.floor(math.log10(min(rates)))
     return low, max(low + 1, math.ceil(math.log10(max(rates))))
 

@@ -1,6 +1,6 @@
-"""Makes the databases that are measured. A program of its own, so that the one that measures needs no Django.
+"""Creates the databases for the measurements. It is a separate program, so that the measuring process needs no Django.
 
-`BLOG_DATA_DIR` says where.
+The environment variable `BLOG_DATA_DIR` names the folder.
 """
 
 import argparse
@@ -21,29 +21,29 @@ from tqdm import tqdm  # noqa: E402
 from accounts.models import Role, User  # noqa: E402
 from posts.models import Post  # noqa: E402
 from posts.rendering import render  # noqa: E402
-from tests.benchmarks.texts import BODIES, COMMON_TAG, LONE_TAG, SEED, TAGS, body_of  # noqa: E402
-from tests.benchmarks.workplace import AUTHORS, PASSWORD, author_name, published_at  # noqa: E402
+from tests.benchmarks.content import BODIES, COMMON_TAG, SEED, TAGS, UNIQUE_TAG, markdown_body  # noqa: E402
+from tests.benchmarks.workspace import AUTHORS, PASSWORD, author_name, published_at  # noqa: E402
 
 BATCH = 10_000
 
 
 def fill(posts: int) -> None:
-    """Make the tables, the authors, and the first `posts` of an endless row of published posts."""
+    """Create the tables, the authors, and this many published posts, which are the same in every run."""
     call_command("migrate", verbosity=0)
     _make_authors()
-    texts = [{"content": body, **asdict(render(body))} for body in map(body_of, range(BODIES))]
+    contents = [{"content": body, **asdict(render(body))} for body in map(markdown_body, range(BODIES))]
     with connection.cursor() as cursor:
-        # Nobody misses the file if the machine fails meanwhile.
+        # The file need not survive a crash of the machine.
         cursor.execute("PRAGMA synchronous=OFF")
         cursor.execute("PRAGMA cache_size=-262144")
     with tqdm(total=posts, unit="post", unit_scale=True, desc=f"{posts:,} posts", leave=False) as bar:
         for start in range(1, posts + 1, BATCH):
             numbers = range(start, min(start + BATCH, posts + 1))
             with transaction.atomic():
-                Post.objects.bulk_create(_posts(numbers, texts))
+                Post.objects.bulk_create(_posts(numbers, contents))
             bar.update(len(numbers))
     with connection.cursor() as cursor:
-        # One file without a log beside it: it can be copied.
+        # Move the write-ahead log into the database file, so that this one file can be copied.
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 
@@ -57,7 +57,7 @@ def _make_authors() -> None:
                 username=author_name(number),
                 email=f"{author_name(number)}@example.org",
                 full_name=f"Author Number {number}",
-                bio="Writes posts to be measured.",
+                bio="Writes posts for benchmarks.",
                 role=Role.AUTHOR,
                 password=password,
             )
@@ -66,29 +66,29 @@ def _make_authors() -> None:
     )
 
 
-def _posts(numbers: Iterable[int], texts: list[dict[str, Any]]) -> Iterable[Post]:
+def _posts(numbers: Iterable[int], contents: list[dict[str, Any]]) -> Iterable[Post]:
     for number in numbers:
-        chance = random.Random(SEED + number)  # noqa: S311 - the same posts each time, not a secret
-        text = chance.choice(texts)
+        rng = random.Random(SEED + number)  # noqa: S311 - reproducible posts, not a secret
+        content = rng.choice(contents)
         moment = published_at(number)
         yield Post(
             pk=number,
-            title=f"{text['derived_excerpt'][:40].strip()} ({number})",
+            title=f"{content['derived_excerpt'][:40].strip()} ({number})",
             slug=f"post-{number}",
-            author_id=chance.randint(1, AUTHORS),
-            tags=_tags(number, chance),
+            author_id=rng.randint(1, AUTHORS),
+            tags=_tags(number, rng),
             published=True,
             published_at=moment,
             created_at=moment,
             updated_at=moment,
-            **text,
+            **content,
         )
 
 
-def _tags(number: int, chance: random.Random) -> list[str]:
-    """Three tags: `COMMON_TAG` on every second post, `LONE_TAG` on the newest alone."""
-    special = LONE_TAG if number == 1 else COMMON_TAG if number % 2 == 0 else None
-    return [special, *chance.sample(TAGS, 2)] if special else chance.sample(TAGS, 3)
+def _tags(number: int, rng: random.Random) -> list[str]:
+    """Return three tags. Every second post has `COMMON_TAG`, and only the newest has `UNIQUE_TAG`."""
+    special = UNIQUE_TAG if number == 1 else COMMON_TAG if number % 2 == 0 else None
+    return [special, *rng.sample(TAGS, 2)] if special else rng.sample(TAGS, 3)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The load: 32 connections that send one request after the other, by wrk or by our own driver."""
+"""Generates the load: 32 connections that each send one request after the other, by wrk or by our own driver."""
 
 import json
 import re
@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.benchmarks import driver, workplace
-from tests.benchmarks.calls import HOST, NUMBER, Call
+from tests.benchmarks import driver, workspace
+from tests.benchmarks.http_request import HOST, NUMBER, Request
 
 CONNECTIONS = 32
 WARM_UP_SECONDS = 2
@@ -27,42 +27,42 @@ end
 
 
 class LoadFailed(Exception):
-    """Under load, a server gave a wrong answer or none."""
+    """Under load, a server returned an error or did not answer."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Requests a second, and the median and the 99th percentile of the latency in milliseconds."""
+    """The requests per second, and the median and the 99th percentile of the latency in milliseconds."""
 
     rate: float
     p50: float
     p99: float
 
 
-def warm_up(calls: Sequence[Call], *, port: int) -> None:
-    """Let the server fill its pools and caches before it is measured. Raises `LoadFailed` if an answer is an error."""
-    _load(calls, port, WARM_UP_SECONDS)
+def warm_up(requests: Sequence[Request], *, port: int) -> None:
+    """Let the server fill its pools and caches. Raises `LoadFailed` if a response is an error."""
+    _load(requests, port, WARM_UP_SECONDS)
 
 
-def measure(calls: Sequence[Call], *, port: int, seconds: float) -> Measurement:
-    """Send the calls in turn, again and again, for so many seconds.
+def measure(requests: Sequence[Request], *, port: int, seconds: float) -> Measurement:
+    """Send the requests in turn, repeatedly, for this many seconds.
 
-    Raises `LoadFailed` if an answer is an error, or if none comes.
+    Raises `LoadFailed` if a response is an error, or if there is no response.
     """
-    # A second chance: on a busy machine a server may have got no processor at all.
-    found = _load(calls, port, seconds) or _load(calls, port, seconds)
+    # Measure again if there was no response: on a busy machine the server may have had no processor time.
+    found = _load(requests, port, seconds) or _load(requests, port, seconds)
     if found is None:
-        raise LoadFailed(f"No answer came within {seconds:g} seconds.")
+        raise LoadFailed(f"There was no response within {seconds:g} seconds.")
     return found
 
 
-def _load(calls: Sequence[Call], port: int, seconds: float) -> Measurement | None:
+def _load(requests: Sequence[Request], port: int, seconds: float) -> Measurement | None:
     if WRK:
-        return _wrk(WRK, calls, port, seconds)
+        return _wrk(WRK, requests, port, seconds)
     latencies, errors, took = driver.drive(
-        [call.raw(port) for call in calls], host=HOST, port=port, connections=CONNECTIONS, seconds=seconds
+        [request.raw(port) for request in requests], host=HOST, port=port, connections=CONNECTIONS, seconds=seconds
     )
-    _refuse(errors, len(latencies))
+    _raise_on_errors(errors, len(latencies))
     if not latencies:
         return None
     return Measurement(
@@ -72,10 +72,10 @@ def _load(calls: Sequence[Call], port: int, seconds: float) -> Measurement | Non
     )
 
 
-def _wrk(program: str, calls: Sequence[Call], port: int, seconds: float) -> Measurement | None:
-    with workplace.folder() as folder:
+def _wrk(program: str, requests: Sequence[Request], port: int, seconds: float) -> Measurement | None:
+    with workspace.folder() as folder:
         script = folder / "load.lua"
-        script.write_text(_script(calls, port))
+        script.write_text(_script(requests, port))
         options = ["--connections", str(CONNECTIONS), "--threads", "1", "--duration", f"{max(1, round(seconds))}s"]
         command = [program, *options, "--timeout", "30s", "--script", str(script), f"http://{HOST}:{port}"]
         timeout = seconds + driver.GRACE_SECONDS
@@ -84,7 +84,7 @@ def _wrk(program: str, calls: Sequence[Call], port: int, seconds: float) -> Meas
     if found is None:
         raise LoadFailed(f"wrk reported nothing: {output}")
     result = json.loads(found[1])
-    _refuse(result["errors"], result["requests"])
+    _raise_on_errors(result["errors"], result["requests"])
     if not result["requests"]:
         return None
     return Measurement(
@@ -92,20 +92,20 @@ def _wrk(program: str, calls: Sequence[Call], port: int, seconds: float) -> Meas
     )
 
 
-def _refuse(errors: int, answers: int) -> None:
+def _raise_on_errors(errors: int, responses: int) -> None:
     if errors:
-        raise LoadFailed(f"{errors} errors among {answers} answers: a status from 400 up, or a connection that broke.")
+        raise LoadFailed(f"{errors} errors in {responses} responses: a status of 400 or above, or a broken connection.")
 
 
-def _script(calls: Sequence[Call], port: int) -> str:
-    """The program for wrk: all requests are made beforehand, so that the load costs little while it runs."""
-    if len(calls) == 1 and NUMBER in calls[0].body:
-        before, after = map(_lua, calls[0].raw(port).split(NUMBER.encode()))
+def _script(requests: Sequence[Request], port: int) -> str:
+    """Return the script for wrk. It contains all requests, so that wrk itself needs little processor time."""
+    if len(requests) == 1 and NUMBER in requests[0].body:
+        before, after = map(_lua, requests[0].raw(port).split(NUMBER.encode()))
         next_request = f'return {before} .. string.format("%0{len(NUMBER)}d", n) .. {after}'
         return f"local n = 0\nrequest = function()\n  n = n + 1\n  {next_request}\nend\n{_REPORT}"
-    requests = ",\n".join(_lua(call.raw(port)) for call in calls)
+    lua_requests = ",\n".join(_lua(request.raw(port)) for request in requests)
     return (
-        f"local requests = {{\n{requests}\n}}\nlocal n = 0\n"
+        f"local requests = {{\n{lua_requests}\n}}\nlocal n = 0\n"
         f"request = function()\n  n = n % #requests + 1\n  return requests[n]\nend\n{_REPORT}"
     )
 

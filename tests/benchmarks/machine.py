@@ -1,4 +1,4 @@
-"""What a run was measured on."""
+"""Describes the machine and the versions for the report of a run."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ PACKAGES = (
 
 
 def description() -> str:
-    """Some lines on the machine as it is now, and on the versions of all that matters, for the report."""
+    """Return lines about the machine, its current load and the versions of the relevant packages."""
     packages = [f"{name} {found}" for name in PACKAGES if (found := _version(name))]
     return "\n".join(
         [

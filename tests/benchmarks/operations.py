@@ -1,4 +1,4 @@
-"""What is measured: each operation is the requests that it repeats, and how to tell that an answer is right."""
+"""The operations that are measured: their requests, and how their responses are compared."""
 
 import json
 import secrets
@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmarks.calls import NUMBER, Call
-from tests.benchmarks.texts import body_of
+from tests.benchmarks.content import markdown_body
+from tests.benchmarks.http_request import NUMBER, Request
 
-ROTATED = 400
+SAMPLE_SIZE = 400
 POSTS_PATH = "/api/v1/posts"
 
 
@@ -17,19 +17,19 @@ POSTS_PATH = "/api/v1/posts"
 class Operation:
     """An operation of the API.
 
-    `calls` are the requests that a load sends in turn, from the ids of the posts and a token. `varying` are the fields
-    of an answer that differ from server to server: of these only the type is compared.
+    `requests` makes the requests that the load sends in turn, from the ids of the posts and a token. `varying` are the
+    fields of a response that differ between servers: only their types are compared.
     """
 
     name: str
     title: str
-    calls: Callable[[range, str], list[Call]]
+    requests: Callable[[range, str], list[Request]]
     status: int = 200
     varying: frozenset[str] = frozenset()
 
-    def comparable(self, answer: bytes) -> str:
-        """The answer as text in which all that may not vary is left."""
-        return json.dumps(_without(json.loads(answer), self.varying), indent=1, sort_keys=True)
+    def comparable(self, response: bytes) -> str:
+        """Return the response as text, with the values of varying fields replaced by their types."""
+        return json.dumps(_without(json.loads(response), self.varying), indent=1, sort_keys=True)
 
 
 def _without(value: Any, varying: frozenset[str]) -> Any:
@@ -41,30 +41,30 @@ def _without(value: Any, varying: frozenset[str]) -> Any:
     return [_without(inner, varying) for inner in value] if isinstance(value, list) else value
 
 
-def _rotated(posts: range) -> range:
-    return posts[:: max(1, len(posts) // ROTATED)]
+def _sample(posts: range) -> range:
+    return posts[:: max(1, len(posts) // SAMPLE_SIZE)]
 
 
-def _list(posts: range, token: str) -> list[Call]:
-    return [Call(POSTS_PATH)]
+def _list(posts: range, token: str) -> list[Request]:
+    return [Request(POSTS_PATH)]
 
 
-def _detail(posts: range, token: str) -> list[Call]:
-    return [Call(f"{POSTS_PATH}/{post_id}") for post_id in _rotated(posts)]
+def _detail(posts: range, token: str) -> list[Request]:
+    return [Request(f"{POSTS_PATH}/{post_id}") for post_id in _sample(posts)]
 
 
-def _create(posts: range, token: str) -> list[Call]:
+def _create(posts: range, token: str) -> list[Request]:
     post = {
         "title": f"Measured {secrets.token_hex(4)} {NUMBER}",
-        "content": body_of(0),
+        "content": markdown_body(0),
         "tags": ["benchmarks", "python", "sqlite"],
         "published": True,
     }
-    return [Call(POSTS_PATH, "POST", json.dumps(post), token)]
+    return [Request(POSTS_PATH, "POST", json.dumps(post), token)]
 
 
-def _authenticated_detail(posts: range, token: str) -> list[Call]:
-    return [Call(call.path, token=token) for call in _detail(posts, token)]
+def _authenticated_detail(posts: range, token: str) -> list[Request]:
+    return [Request(request.path, token=token) for request in _detail(posts, token)]
 
 
 OPERATIONS = {

@@ -1,4 +1,4 @@
-"""The options of the command."""
+"""The command-line options."""
 
 import argparse
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ CHART = Path(__file__).parent / "chart.svg"
 
 
 class Options(argparse.Namespace):
-    """What was asked for. `peers` and `operations` are in the order of the report."""
+    """The parsed options. `peers` and `operations` are in the order of the report."""
 
     peers: list[Peer]
     operations: list[Operation]
@@ -30,11 +30,11 @@ class Options(argparse.Namespace):
 
 
 def parse(arguments: list[str] | None = None) -> Options:
-    """Read the command line."""
+    """Parse the command line, or the given arguments. Exits with a message if an argument is invalid."""
     peers = "; ".join(f"{peer.key}: {peer.name}" for peer in PEERS.values())
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks",
-        description="Measure Blogsite beside its peers, on this machine and in one run.",
+        description="Measure Blogsite and comparable servers (peers) on this machine in one run.",
         epilog=f"The peers are {peers}. Most need the extra `bench`: pip install -e '.[bench]'.",
     )
     parser.add_argument("--quick", action="store_true", help="about one minute: fewer peers, one short round, no chart")
@@ -42,16 +42,19 @@ def parse(arguments: list[str] | None = None) -> Options:
     parser.add_argument(
         "--operations", type=_some_of(OPERATIONS), metavar="NAMES", help=f"only some of {','.join(OPERATIONS)}"
     )
-    parser.add_argument("--rounds", type=int, help="how often each peer is visited (default: 3)")
+    parser.add_argument("--rounds", type=int, help="how many times each peer is measured (default: 3)")
     parser.add_argument("--seconds", type=float, help="how long each operation is measured (default: 5)")
     parser.add_argument(
-        "--chart", type=Path, metavar="PATH", help=f"where to draw it (default: {CHART.name} here, of a whole run)"
+        "--chart",
+        type=Path,
+        metavar="PATH",
+        help=f"where to write the chart (default: {CHART.name} in this package, for a complete run)",
     )
-    parser.add_argument("--scale", action="store_true", help="instead: reads without the cache as the blog grows")
+    parser.add_argument("--scale", action="store_true", help="instead: reads without the cache, by the number of posts")
     parser.add_argument(
         "--sizes", type=_sizes, default=list(SIZES), metavar="N,N", help="the numbers of posts of --scale"
     )
-    parser.add_argument("--timing", action="store_true", help="instead: how long logins take that fail, by the reason")
+    parser.add_argument("--timing", action="store_true", help="instead: the duration of failed logins, by the cause")
     parser.add_argument("--uploads", action="store_true", help="instead: cached reads while many images are uploaded")
     options = parser.parse_args(arguments, Options())
     partial = options.quick or options.peers or options.operations
@@ -65,15 +68,15 @@ def parse(arguments: list[str] | None = None) -> Options:
 
 def _some_of(known: Mapping[str, T]) -> Callable[[str], list[T]]:
     def some_of(text: str) -> list[T]:
-        asked = text.split(",")
-        if unknown := set(asked) - known.keys():
+        chosen = text.split(",")
+        if unknown := set(chosen) - known.keys():
             raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}; choose from {', '.join(known)}")
-        return [value for name, value in known.items() if name in asked]
+        return [value for name, value in known.items() if name in chosen]
 
     return some_of
 
 
 def _sizes(text: str) -> list[int]:
     if not all(size.isdecimal() and int(size) >= SMALLEST for size in text.split(",")):
-        raise argparse.ArgumentTypeError(f"give numbers of posts from {SMALLEST} up, with commas between them")
+        raise argparse.ArgumentTypeError(f"give numbers of posts of at least {SMALLEST}, separated by commas")
     return sorted({int(size) for size in text.split(",")})

@@ -1,4 +1,4 @@
-"""Which processor does what: the servers share one, and what loads them has another, where there are two."""
+"""Pins processes to processors: the servers share one, and the load has another if there are two."""
 
 import os
 from collections.abc import Iterator
@@ -10,22 +10,22 @@ _AVAILABLE = sorted(os.sched_getaffinity(0)) if _CAN_PIN else []
 
 @contextmanager
 def of_the_server() -> Iterator[None]:
-    """Processes that are started in here stay on the servers' processor."""
+    """Processes that are started in this block stay on the processor of the servers."""
     with _pinned(_AVAILABLE[:1]):
         yield
 
 
 @contextmanager
 def of_the_load() -> Iterator[None]:
-    """This process, and processes that are started in here, stay on the other processor."""
+    """In this block, this process and those that it starts stay on the processor of the load."""
     with _pinned(_AVAILABLE[-1:]):
         yield
 
 
 def description() -> str:
-    """How processors are shared, for the report."""
+    """Return how the processors are used, for the report."""
     if not _CAN_PIN:
-        return "not pinned: this system cannot"
+        return "processes are not pinned, because this system does not support it"
     return f"servers on processor {_AVAILABLE[0]}, load on processor {_AVAILABLE[-1]}"
 
 

@@ -1,4 +1,4 @@
-"""The table of a comparison: medians over all rounds, and how many times the baseline's rate each is."""
+"""The table of a comparison: medians of all rounds, and their ratios to the baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tests.benchmarks.peers import BASELINE, Peer
 
 @dataclass(frozen=True)
 class Median:
-    """The medians of an operation's rounds. `ratio` is the rate in units of the baseline's, if that was measured."""
+    """The medians of one operation. `ratio` is the rate divided by that of the baseline, or None without a baseline."""
 
     rate: float
     p99: float
@@ -23,7 +23,7 @@ Medians = dict[tuple[str, str], Median]
 
 
 def medians(results: dict[tuple[str, str], list[Measurement]]) -> Medians:
-    """Reduce the rounds to their medians."""
+    """Return the medians of all rounds."""
     rates = {key: median(measurement.rate for measurement in found) for key, found in results.items()}
     return {
         (peer, operation): Median(
@@ -36,7 +36,7 @@ def medians(results: dict[tuple[str, str], list[Measurement]]) -> Medians:
 
 
 def table(found: Medians, peers: Sequence[Peer], operations: Sequence[Operation]) -> str:
-    """The table in Markdown: a row a peer, and for each operation requests a second, ratio and p99."""
+    """Return the table in Markdown: a row for each peer, with requests per second, ratio and p99 of each operation."""
     head = ["", *(operation.title for operation in operations)]
     rows = [
         [f"{peer.key}. {peer.name}", *(_cell(found[peer.key, operation.name]) for operation in operations)]
@@ -51,7 +51,7 @@ def _cell(value: Median) -> str:
 
 
 def as_markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells, the first of them the head, as an aligned table."""
+    """Return an aligned Markdown table. The first row is the head."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     aligned = [

@@ -1,4 +1,4 @@
-"""Measures Blogsite's reads without the cache as the blog grows: none of them may cost more for it."""
+"""Measures reads without the cache by the number of posts: no read may become slower with more posts."""
 
 import json
 from collections import defaultdict
@@ -10,13 +10,13 @@ from statistics import median
 
 from tqdm import tqdm
 
-from tests.benchmarks import load, processors, report, servers, workplace
-from tests.benchmarks.calls import Call
+from tests.benchmarks import load, processors, report, servers, workspace
+from tests.benchmarks.content import COMMON_TAG, COMMON_WORD, RARE_INTERVAL, RARE_WORD, UNIQUE_TAG
+from tests.benchmarks.http_request import Request
 from tests.benchmarks.load import Measurement
 from tests.benchmarks.operations import OPERATIONS, POSTS_PATH
 from tests.benchmarks.peers import UNCACHED
 from tests.benchmarks.servers import Server, ServerFailed
-from tests.benchmarks.texts import COMMON_TAG, COMMON_WORD, LONE_TAG, SELDOM, SELDOM_WORD
 
 DEEP_PAGE = 1_000
 DEEP_LIMIT = 10
@@ -25,7 +25,7 @@ MIB = 1024 * 1024
 
 @dataclass
 class Growth:
-    """What was seen at one number of posts: by read, the measurements of all rounds; bytes in memory and on disk."""
+    """The results for one number of posts: the measurements of each read, and the bytes in memory and on disk."""
 
     posts: int
     reads: dict[str, list[Measurement]] = field(default_factory=lambda: defaultdict(list))
@@ -34,13 +34,13 @@ class Growth:
 
 
 def measure(sizes: Sequence[int], *, rounds: int, seconds: float) -> list[Growth]:
-    """Measure all reads at each number of posts, in every round. Each has a database of its own."""
+    """Measure all reads for each number of posts in every round. Each number has its own database."""
     grown = [Growth(size) for size in sizes]
     with ExitStack() as stack, processors.of_the_load():
-        folders = {size: stack.enter_context(workplace.folder()) for size in sizes}
+        folders = {size: stack.enter_context(workspace.folder()) for size in sizes}
         for growth in grown:
-            workplace.fill(folders[growth.posts], growth.posts)
-            growth.disk = workplace.size_of(folders[growth.posts])
+            workspace.fill(folders[growth.posts], growth.posts)
+            growth.disk = workspace.size_of(folders[growth.posts])
         bar = stack.enter_context(tqdm(total=rounds * len(sizes), unit="server"))
         for _ in range(rounds):
             for growth in grown:
@@ -52,42 +52,42 @@ def measure(sizes: Sequence[int], *, rounds: int, seconds: float) -> list[Growth
 
 def _visit(growth: Growth, data_dir: Path, seconds: float) -> None:
     with servers.running(UNCACHED, data_dir) as server:
-        for name, calls in _reads(server, range(1, growth.posts + 1)):
-            load.warm_up(calls, port=server.port)
-            growth.reads[name].append(load.measure(calls, port=server.port, seconds=seconds))
+        for name, requests in _reads(server, range(1, growth.posts + 1)):
+            load.warm_up(requests, port=server.port)
+            growth.reads[name].append(load.measure(requests, port=server.port, seconds=seconds))
         growth.memory.append(server.resident_bytes())
 
 
-def _reads(server: Server, posts: range) -> Iterator[tuple[str, list[Call]]]:
-    yield "First page", [Call(POSTS_PATH)]
+def _reads(server: Server, posts: range) -> Iterator[tuple[str, list[Request]]]:
+    yield "First page", [Request(POSTS_PATH)]
     last = len(posts) - DEEP_LIMIT
-    yield f"Page {DEEP_PAGE:,} of {DEEP_LIMIT}", [_page_behind(server, min((DEEP_PAGE - 1) * DEEP_LIMIT, last))]
-    yield f"Last page of {DEEP_LIMIT}", [_page_behind(server, last)]
-    yield "An author's posts", [Call(f"{POSTS_PATH}?author={workplace.author_name(1)}")]
-    for where, tag in (("half of the posts", COMMON_TAG), ("one post", LONE_TAG), ("no post", f"no-{LONE_TAG}")):
-        yield f"A tag of {where}", [Call(f"{POSTS_PATH}?tag={tag}")]
-    yield f"A word of 1 post in {SELDOM}", [Call(f"{POSTS_PATH}?q={SELDOM_WORD}")]
-    yield "A word of nearly all", [Call(f"{POSTS_PATH}?q={COMMON_WORD}")]
-    yield "One post", OPERATIONS["detail"].calls(posts, "")
+    yield f"Page {DEEP_PAGE:,} of {DEEP_LIMIT}", [_page_after(server, min((DEEP_PAGE - 1) * DEEP_LIMIT, last))]
+    yield f"Last page of {DEEP_LIMIT}", [_page_after(server, last)]
+    yield "An author's posts", [Request(f"{POSTS_PATH}?author={workspace.author_name(1)}")]
+    for where, tag in (("half of the posts", COMMON_TAG), ("one post", UNIQUE_TAG), ("no post", f"no-{UNIQUE_TAG}")):
+        yield f"A tag of {where}", [Request(f"{POSTS_PATH}?tag={tag}")]
+    yield f"A word of 1 post in {RARE_INTERVAL}", [Request(f"{POSTS_PATH}?q={RARE_WORD}")]
+    yield "A word of nearly all posts", [Request(f"{POSTS_PATH}?q={COMMON_WORD}")]
+    yield "One post", OPERATIONS["detail"].requests(posts, "")
 
 
-def _page_behind(server: Server, number: int) -> Call:
-    """The page that follows the n-th post from the newest. Its cursor comes from a list of that post alone."""
-    newer = f"{workplace.published_at(number - 1):%Y-%m-%dT%H:%M:%SZ}"
-    status, answer = Call(f"{POSTS_PATH}?limit=1&published_before={newer}").send(server.port)
+def _page_after(server: Server, number: int) -> Request:
+    """Return the request for the page after the n-th newest post, with the cursor of a list of only that post."""
+    newer = f"{workspace.published_at(number - 1):%Y-%m-%dT%H:%M:%SZ}"
+    status, response = Request(f"{POSTS_PATH}?limit=1&published_before={newer}").send(server.port)
     if status != 200:
-        raise ServerFailed(f"A list is answered with {status}: {answer[:500]!r}")
-    return Call(f"{POSTS_PATH}?limit={DEEP_LIMIT}&cursor={json.loads(answer)['next']}")
+        raise ServerFailed(f"A list returned {status}: {response[:500]!r}")
+    return Request(f"{POSTS_PATH}?limit={DEEP_LIMIT}&cursor={json.loads(response)['next']}")
 
 
 def table(grown: Sequence[Growth]) -> str:
-    """The table in Markdown: a row for each number of posts; how many times the least blog's time each read takes."""
-    least = grown[0]
-    head = ["Posts", *least.reads, "Memory", "On disk"]
+    """Return the table in Markdown: a row for each number of posts, with times relative to the smallest number."""
+    smallest = grown[0]
+    head = ["Posts", *smallest.reads, "Memory", "On disk"]
     rows = [
         [
             f"{growth.posts:,}",
-            *(_cell(growth.reads[name], least.reads[name]) for name in least.reads),
+            *(_cell(growth.reads[name], smallest.reads[name]) for name in smallest.reads),
             f"{median(growth.memory) / MIB:,.0f} MiB",
             f"{growth.disk / MIB:,.0f} MiB",
         ]
@@ -96,8 +96,8 @@ def table(grown: Sequence[Growth]) -> str:
     return report.as_markdown([head, *rows])
 
 
-def _cell(found: Sequence[Measurement], least: Sequence[Measurement]) -> str:
+def _cell(found: Sequence[Measurement], smallest: Sequence[Measurement]) -> str:
     rate = median(measurement.rate for measurement in found)
     p50 = median(measurement.p50 for measurement in found)
-    growth = median(measurement.rate for measurement in least) / rate
+    growth = median(measurement.rate for measurement in smallest) / rate
     return f"{rate:>7,.0f}/s {p50:>6,.1f} ms {growth:>5.2f}x"

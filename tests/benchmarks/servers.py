@@ -1,4 +1,4 @@
-"""Starts the server of a peer, waits until it answers, and always stops it."""
+"""Starts the server of a peer, waits until it is ready, and always stops it."""
 
 import json
 import os
@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks import processors
-from tests.benchmarks.calls import HOST, Call
+from tests.benchmarks.http_request import HOST, Request
 from tests.benchmarks.operations import POSTS_PATH
 from tests.benchmarks.peers import Peer
-from tests.benchmarks.workplace import PASSWORD, ROOT, author_name, environment
+from tests.benchmarks.workspace import PASSWORD, ROOT, author_name, environment
 
 START_SECONDS = 60
 STOP_SECONDS = 15
 
 
 class ServerFailed(Exception):
-    """A server did not start, or answered what it should not. The text has the end of its log."""
+    """A server did not start, or returned an unexpected response. A note contains the end of its log."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class Server:
     pid: int
 
     def log_in(self, author: int) -> str:
-        """Return an access token for the author of this id. Raises `ServerFailed`."""
+        """Log in as the author with this id, and return the access token. Raises `ServerFailed`."""
         credentials = {"username": author_name(author), "password": PASSWORD}
-        status, answer = Call("/api/v1/auth/login", "POST", json.dumps(credentials)).send(self.port)
+        status, response = Request("/api/v1/auth/login", "POST", json.dumps(credentials)).send(self.port)
         if status != 200:
-            raise ServerFailed(f"Logging in is answered with {status}: {answer[:500]!r}")
-        token: str = json.loads(answer)["access_token"]
+            raise ServerFailed(f"The login returned {status}: {response[:500]!r}")
+        token: str = json.loads(response)["access_token"]
         return token
 
     def resident_bytes(self) -> int:
-        """The memory that the process has now; 0 on a system that does not show it as Linux does."""
+        """Return the resident memory of the process, or 0 on a system without `/proc`."""
         statistics = Path(f"/proc/{self.pid}/statm")
         pages = int(statistics.read_text().split()[1]) if statistics.exists() else 0
         return pages * resource.getpagesize()
@@ -52,7 +52,7 @@ class Server:
 
 @contextmanager
 def running(peer: Peer, data_dir: Path) -> Iterator[Server]:
-    """Run the server of `peer` on the database in `data_dir`."""
+    """Run the server of `peer` with the database in `data_dir` until the block ends."""
     port = _free_port()
     log = data_dir / "server.log"
     with processors.of_the_server(), log.open("wb") as output:
@@ -62,7 +62,7 @@ def running(peer: Peer, data_dir: Path) -> Iterator[Server]:
             env=environment(data_dir, **peer.settings),
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C comes to us alone, and the whole group can be stopped
+            start_new_session=True,  # Ctrl-C reaches only this process, and the whole group can be stopped
         )
     try:
         _wait_until_ready(process, port)
@@ -78,14 +78,14 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise ServerFailed(f"The server ended at its start, with exit code {process.returncode}.")
+            raise ServerFailed(f"The server ended during its start with exit code {process.returncode}.")
         with suppress(OSError):
-            status, _ = Call(POSTS_PATH).send(port)
+            status, _ = Request(POSTS_PATH).send(port)
             if status == 200:
                 return
-            raise ServerFailed(f"The server answers {status} to GET {POSTS_PATH}.")
+            raise ServerFailed(f"The server returned {status} for GET {POSTS_PATH}.")
         time.sleep(0.05)
-    raise ServerFailed(f"The server did not answer within {START_SECONDS} seconds.")
+    raise ServerFailed(f"The server did not response within {START_SECONDS} seconds.")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -96,7 +96,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         pass
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # whatever is left of the group that the server leads
+            os.killpg(process.pid, signal.SIGKILL)  # child processes that are still running
         process.wait()
 
 

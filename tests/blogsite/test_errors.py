@@ -1,4 +1,4 @@
-"""The tree of errors is complete, and every leaf can become an answer."""
+"""The tree of errors in the docstring is complete, and every error class can become a response."""
 
 import inspect
 import re
@@ -16,7 +16,7 @@ CLASSES = [
 ]
 
 
-def test_the_docstring_draws_every_error_below_its_parent() -> None:
+def test_docstring_shows_every_error_below_its_parent() -> None:
     drawn: dict[str, str] = {}
     parents = ["BlogError"]
     for line in (errors.__doc__ or "").splitlines():
@@ -27,7 +27,7 @@ def test_the_docstring_draws_every_error_below_its_parent() -> None:
     assert drawn == {cls.__name__: cls.__mro__[1].__name__ for cls in CLASSES}
 
 
-def test_the_docstring_names_the_status_of_every_family() -> None:
+def test_docstring_shows_the_status_of_every_family() -> None:
     drawn = dict(re.findall(r"^    [├└]── (\w+) +(\d+)", errors.__doc__ or "", re.MULTILINE))
     assert drawn == {cls.__name__: str(cls.status) for cls in CLASSES if cls.__mro__[1] is BlogError}
 
@@ -39,5 +39,5 @@ def test_codes_are_unique_and_snake_case() -> None:
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_every_error_says_when_to_come_back_if_it_is_temporary(cls: type[BlogError]) -> None:
+def test_temporary_errors_have_retry_after(cls: type[BlogError]) -> None:
     assert ("Retry-After" in problems.headers(cls())) == (cls.status in (429, 503))

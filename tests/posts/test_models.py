@@ -1,4 +1,4 @@
-"""The post: constraints, scopes, what is derived from the clock, and the index of tags."""
+"""The post model: constraints, scopes, the derived status, and counts of tags and authors."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize(
-    "broken",
+    "invalid",
     [
         {"title": ""},
         {"slug": ""},
@@ -29,14 +29,14 @@ pytestmark = pytest.mark.django_db
         {"published": True, "published_at": None},
     ],
 )
-def test_the_database_refuses_what_no_post_may_be(broken: dict[str, Any]) -> None:
+def test_constraints_refuse_an_invalid_post(invalid: dict[str, Any]) -> None:
     make_post(slug="first")
     draft = make_draft()
     with pytest.raises(IntegrityError), transaction.atomic():
-        Post.objects.filter(pk=draft.pk).update(**broken)
+        Post.objects.filter(pk=draft.pk).update(**invalid)
 
 
-def test_the_author_of_a_post_cannot_be_deleted() -> None:
+def test_user_with_posts_cannot_be_deleted() -> None:
     post = make_post()
     with pytest.raises(ProtectedError):
         post.author.delete()
@@ -52,7 +52,7 @@ def test_the_author_of_a_post_cannot_be_deleted() -> None:
         (True, 1, PostStatus.SCHEDULED),
     ],
 )
-def test_the_status_follows_from_published_and_the_clock(
+def test_status_is_derived_from_published_and_the_current_time(
     published: bool, hours: int | None, status: PostStatus
 ) -> None:
     moment = None if hours is None else timezone.now() + timedelta(hours=hours)
@@ -72,7 +72,7 @@ def test_the_status_follows_from_published_and_the_clock(
         ("inactive", {"public"}),
     ],
 )
-def test_what_is_visible_follows_from_the_role(who: str, titles: set[str]) -> None:
+def test_visible_posts_depend_on_the_role(who: str, titles: set[str]) -> None:
     user = make_author()
     make_draft(author=user, title="own draft")
     make_scheduled(author=user, title="own scheduled")
@@ -89,7 +89,7 @@ def test_what_is_visible_follows_from_the_role(who: str, titles: set[str]) -> No
     assert {post.title for post in Post.objects.visible_to(Access.to_posts(viewer))} == titles
 
 
-def test_a_name_finds_its_author_in_any_case_of_letters() -> None:
+def test_by_matches_the_username_without_regard_to_case() -> None:
     post = make_post(author=make_author(username="Ines"))
     make_post()
     for name in ("Ines", "ines", "INES"):
@@ -97,7 +97,7 @@ def test_a_name_finds_its_author_in_any_case_of_letters() -> None:
     assert not Post.objects.by("nobody").exists()
 
 
-def test_tagged_asks_for_all_tags() -> None:
+def test_tagged_requires_all_tags() -> None:
     both = make_post(tags=["bread", "soup"])
     bread = make_post(tags=["bread"])
     assert set(Post.objects.tagged("bread")) == {both, bread}
@@ -106,7 +106,7 @@ def test_tagged_asks_for_all_tags() -> None:
     assert set(Post.objects.tagged()) == {both, bread}
 
 
-def test_the_bounds_of_time_are_exclusive() -> None:
+def test_published_after_and_published_before_are_exclusive() -> None:
     moment = timezone.now() - timedelta(days=1)
     post = make_post(published_at=moment)
     step = timedelta(microseconds=1)
@@ -119,12 +119,12 @@ def test_the_bounds_of_time_are_exclusive() -> None:
     assert selected(published_after=moment - step, published_before=moment + step).get() == post
 
 
-def test_the_summary_is_the_excerpt_or_the_beginning_of_the_content() -> None:
-    assert make_post(content="Some *text*.", excerpt="Param.").summary == "Param."
+def test_summary_is_the_excerpt_or_the_beginning_of_the_content() -> None:
+    assert make_post(content="Some *text*.", excerpt="Explicit.").summary == "Explicit."
     assert make_post(content="Some *text*.").summary == "Some text."
 
 
-def test_a_list_loads_no_text_and_no_password() -> None:
+def test_with_summary_defers_the_content_and_the_password() -> None:
     make_post(title="A title")
     post = Post.objects.with_summary().get()
     assert post.get_deferred_fields() == {"content", "content_html"}
@@ -133,7 +133,7 @@ def test_a_list_loads_no_text_and_no_password() -> None:
     assert str(post) == "A title"
 
 
-def test_tags_are_counted_over_public_posts() -> None:
+def test_counted_counts_public_posts_of_each_tag() -> None:
     make_post(tags=["bread", "soup"])
     make_post(tags=["bread"])
     make_draft(tags=["bread", "secret"])
@@ -157,9 +157,9 @@ def test_public_authors_are_the_users_with_public_posts() -> None:
     assert "password" in found.get_deferred_fields()
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's planner")
-def test_a_page_far_down_is_found_by_its_cursor_and_not_row_by_row() -> None:
-    """What the index is searched by is the cursor's row, in the very statement that the list makes."""
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="this is about the query planner of SQLite")
+def test_page_far_down_is_found_through_the_index() -> None:
+    """SQLite searches the index for the row of the cursor, in the statement of the list, and does not scan the rows."""
     author = make_author()
     moment = timezone.now() - timedelta(days=1)
     Post.objects.bulk_create(

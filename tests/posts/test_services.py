@@ -1,4 +1,4 @@
-"""Units of work on posts: who may, what changes, what is counted, and that all of it is stored or nothing."""
+"""The services that change posts: permissions, changed fields, versions, and atomicity."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,12 +23,13 @@ LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def fields(post: Post) -> Any:
+    """Return the stored values of the post."""
     return Post.objects.filter(pk=post.pk).values().get()
 
 
 @contextmanager
-def rival_takes(*slugs: str) -> Iterator[None]:
-    """Just before the next posts are stored, somebody else stores posts with these slugs, one each time."""
+def concurrently_taken(*slugs: str) -> Iterator[None]:
+    """Simulate concurrent writers: before each of the next saves, a post with the next of these slugs is stored."""
     rivals = iter([Post(title="Rival", slug=slug, author=make_author(), reading_minutes=1) for slug in slugs])
 
     def interfere(**signal: Any) -> None:
@@ -41,7 +42,7 @@ def rival_takes(*slugs: str) -> Iterator[None]:
         pre_save.disconnect(interfere, sender=Post)
 
 
-def test_a_new_post_is_a_draft_of_its_actor() -> None:
+def test_new_post_is_a_draft_of_its_actor() -> None:
     author = make_author()
     post = services.create_post(actor=author, title="Rye and time", content="Some *text*.")
     stored = Post.objects.get()
@@ -54,20 +55,20 @@ def test_a_new_post_is_a_draft_of_its_actor() -> None:
     assert abs(timezone.now() - stored.created_at) < timedelta(minutes=1)
 
 
-def test_an_author_may_be_named() -> None:
+def test_new_post_can_have_another_author() -> None:
     author = make_author()
     assert services.create_post(actor=make_editor(), author=author, title="T", content="").author == author
 
 
 @pytest.mark.parametrize("make", [make_user, lambda: make_author(is_active=False), lambda: make_admin(is_active=False)])
-def test_who_may_not_write_stores_nothing(make: Callable[[], User]) -> None:
+def test_user_without_permission_creates_nothing(make: Callable[[], User]) -> None:
     with pytest.raises(Forbidden):
         services.create_post(actor=make(), title="T", content="")
     assert not Post.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("given", "status", "moment"),
+    ("options", "status", "moment"),
     [
         ({"published": True}, PostStatus.PUBLISHED, "now"),
         ({"published": True, "published_at": LONG_AGO}, PostStatus.PUBLISHED, LONG_AGO),
@@ -76,12 +77,12 @@ def test_who_may_not_write_stores_nothing(make: Callable[[], User]) -> None:
         ({}, PostStatus.DRAFT, None),
     ],
 )
-def test_a_post_may_be_published_as_it_is_made(given: dict[str, Any], status: PostStatus, moment: Any) -> None:
-    post = services.create_post(actor=make_author(), title="T", content="", **given)
+def test_create_can_publish_or_schedule(options: dict[str, Any], status: PostStatus, moment: Any) -> None:
+    post = services.create_post(actor=make_author(), title="T", content="", **options)
     assert (post.status, post.published_at) == (status, post.created_at if moment == "now" else moment)
 
 
-def test_free_slugs_are_found_for_equal_titles() -> None:
+def test_equal_titles_get_distinct_slugs() -> None:
     author = make_author()
     slugs = [services.create_post(actor=author, title="Été!", content="").slug for _ in range(11)]
     assert slugs[:9] == ["été", *(f"été-{count}" for count in range(2, 10))]
@@ -89,22 +90,22 @@ def test_free_slugs_are_found_for_equal_titles() -> None:
     assert len(set(slugs)) == 11
 
 
-def test_a_slug_that_somebody_takes_meanwhile_is_not_fatal() -> None:
+def test_generated_slug_that_is_taken_meanwhile_is_replaced() -> None:
     author = make_author()
-    with rival_takes("rye", "rye-2"):
+    with concurrently_taken("rye", "rye-2"):
         post = services.create_post(actor=author, title="Rye", content="")
     assert post.slug == "rye-3"
     assert Post.objects.get(slug="rye-3") == post
 
 
-def test_a_given_slug_that_somebody_takes_meanwhile_is_taken() -> None:
+def test_explicit_slug_that_is_taken_meanwhile_is_a_conflict() -> None:
     author = make_author()
-    with rival_takes("rye"), pytest.raises(SlugTaken):
+    with concurrently_taken("rye"), pytest.raises(SlugTaken):
         services.create_post(actor=author, title="Mine", content="", slug="rye")
     assert not Post.objects.filter(title="Mine").exists()
 
 
-def test_a_taken_slug_stores_nothing() -> None:
+def test_taken_slug_stores_nothing() -> None:
     author = make_author()
     make_post(slug="rye")
     post = make_post(author=author, slug="oats", title="Before")
@@ -116,11 +117,11 @@ def test_a_taken_slug_stores_nothing() -> None:
     assert Post.objects.count() == 2
 
 
-def test_what_fails_midway_is_not_stored_at_all() -> None:
+def test_failed_change_is_rolled_back_completely() -> None:
     author = make_author()
     post = make_post(author=author, tags=["bread"])
     before = fields(post)
-    broken: list[Any] = ["soup", None]  # the trigger stores the post's change, and then fails on the second tag
+    broken: list[Any] = ["soup", None]  # the trigger fails on the second tag, after the post was written
     with pytest.raises(IntegrityError):
         services.update_post(actor=author, post_id=post.pk, changes={"title": "After", "tags": broken})
     with pytest.raises(IntegrityError):
@@ -143,25 +144,27 @@ def test_what_fails_midway_is_not_stored_at_all() -> None:
         ({"title": "New", "tags": [], "excerpt": "New."}, {}),
     ],
 )
-def test_a_change_counts_once_and_moves_updated_at(changes: dict[str, Any], derived: dict[str, Any]) -> None:
+def test_change_increments_the_version_once_and_advances_updated_at(
+    changes: dict[str, Any], derived: dict[str, Any]
+) -> None:
     post = make_post(tags=["a", "b"], excerpt="Old.")
     before = fields(post)
-    answer = services.update_post(actor=post.author, post_id=post.pk, changes=changes)
+    result = services.update_post(actor=post.author, post_id=post.pk, changes=changes)
     after = fields(post)
     assert {name: after[name] for name in changes | derived} == changes | derived
-    assert (after["version"], answer.version) == (2, 2)
-    assert after["updated_at"] == answer.updated_at
+    assert (after["version"], result.version) == (2, 2)
+    assert after["updated_at"] == result.updated_at
     assert after["updated_at"] > before["updated_at"]
-    touched = (
+    may_change = (
         set(changes | derived) | {"version", "updated_at"} | ({"derived_excerpt", "content_html"} if derived else set())
     )
-    assert {name for name in after if after[name] != before[name]} <= touched
+    assert {name for name in after if after[name] != before[name]} <= may_change
 
 
 @pytest.mark.parametrize(
     "names", [[], ["title"], ["content"], ["tags", "excerpt"], ["slug", "published", "published_at"], ["author_id"]]
 )
-def test_a_change_without_a_difference_is_none(names: list[str]) -> None:
+def test_change_without_a_difference_stores_nothing(names: list[str]) -> None:
     post = make_post(tags=["a"], excerpt="Old.")
     before = fields(post)
     same = {name: before[name] for name in names}
@@ -169,13 +172,13 @@ def test_a_change_without_a_difference_is_none(names: list[str]) -> None:
     assert fields(post) == before
 
 
-def test_an_excerpt_of_none_is_the_derived_one_again() -> None:
-    post = make_post(content="Derived.", excerpt="Param.")
-    answer = services.update_post(actor=post.author, post_id=post.pk, changes={"excerpt": None})
-    assert (answer.excerpt, answer.summary) == ("", "Derived.")
+def test_excerpt_of_none_restores_the_derived_excerpt() -> None:
+    post = make_post(content="Derived.", excerpt="Explicit.")
+    result = services.update_post(actor=post.author, post_id=post.pk, changes={"excerpt": None})
+    assert (result.excerpt, result.summary) == ("", "Derived.")
 
 
-def test_a_change_leaves_what_the_caller_passed_alone() -> None:
+def test_update_does_not_modify_the_dictionary_of_changes() -> None:
     post = make_draft()
     changes = {"content": "New", "published": True}
     services.update_post(actor=post.author, post_id=post.pk, changes=changes)
@@ -199,12 +202,12 @@ def test_a_change_leaves_what_the_caller_passed_alone() -> None:
     ],
     ids=repr,
 )
-def test_the_time_of_publication_after_a_change(state: dict[str, Any], changes: dict[str, Any], moment: Any) -> None:
+def test_update_sets_published_at(state: dict[str, Any], changes: dict[str, Any], moment: Any) -> None:
     post = make_post(**state)
     before = timezone.now()
-    answer = services.update_post(actor=post.author, post_id=post.pk, changes=changes)
+    result = services.update_post(actor=post.author, post_id=post.pk, changes=changes)
     post.refresh_from_db()
-    assert post.published_at == answer.published_at
+    assert post.published_at == result.published_at
     assert post.published == changes.get("published", state["published"])
     if moment == "now":
         assert post.published_at
@@ -214,7 +217,7 @@ def test_the_time_of_publication_after_a_change(state: dict[str, Any], changes: 
 
 
 @pytest.mark.parametrize(
-    ("make", "given", "moment"),
+    ("make", "published_at", "moment"),
     [
         (make_draft, None, "now"),
         (make_draft, LATER, LATER),
@@ -225,12 +228,12 @@ def test_the_time_of_publication_after_a_change(state: dict[str, Any], changes: 
         (lambda: make_post(published_at=LONG_AGO), LATER, LATER),
     ],
 )
-def test_publishing(make: Callable[[], Post], given: Any, moment: Any) -> None:
+def test_publish_sets_published_at(make: Callable[[], Post], published_at: Any, moment: Any) -> None:
     post = make()
     before = timezone.now()
-    answer = services.publish_post(actor=post.author, post_id=post.pk, published_at=given)
+    result = services.publish_post(actor=post.author, post_id=post.pk, published_at=published_at)
     post.refresh_from_db()
-    assert (post.published, post.version, post.published_at) == (True, 2, answer.published_at)
+    assert (post.published, post.version, post.published_at) == (True, 2, result.published_at)
     assert post.published_at
     if moment == "now":
         assert before <= post.published_at <= timezone.now()
@@ -238,7 +241,7 @@ def test_publishing(make: Callable[[], Post], given: Any, moment: Any) -> None:
         assert post.published_at == moment
 
 
-def test_publishing_what_is_public_changes_nothing() -> None:
+def test_publishing_a_public_post_changes_nothing() -> None:
     post = make_post()
     before = fields(post)
     services.publish_post(actor=post.author, post_id=post.pk)
@@ -246,10 +249,10 @@ def test_publishing_what_is_public_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("make", [make_post, make_scheduled])
-def test_unpublishing_keeps_the_time(make: Callable[[], Post]) -> None:
+def test_unpublish_keeps_published_at(make: Callable[[], Post]) -> None:
     post = make()
-    answer = services.unpublish_post(actor=post.author, post_id=post.pk)
-    assert (answer.status, answer.published_at, answer.version) == (PostStatus.DRAFT, post.published_at, 2)
+    result = services.unpublish_post(actor=post.author, post_id=post.pk)
+    assert (result.status, result.published_at, result.version) == (PostStatus.DRAFT, post.published_at, 2)
     assert services.unpublish_post(actor=post.author, post_id=post.pk).version == 2
 
 
@@ -273,7 +276,7 @@ ACTIONS: list[Callable[..., Any]] = [
         (lambda: make_admin(is_active=False), make_post, Forbidden),
     ],
 )
-def test_who_may_not_change_a_post_changes_nothing(
+def test_user_without_permission_changes_nothing(
     act: Callable[..., Any], make_actor: Callable[[], User], make: Callable[[], Post], error: type[BlogError]
 ) -> None:
     post = make()
@@ -285,13 +288,13 @@ def test_who_may_not_change_a_post_changes_nothing(
 
 @pytest.mark.parametrize("act", ACTIONS, ids=["update", "publish", "unpublish", "trash"])
 @pytest.mark.parametrize("make_actor", [make_author, make_editor, make_admin])
-def test_a_post_that_is_not_there_is_not_found(act: Callable[..., Any], make_actor: Callable[[], User]) -> None:
+def test_missing_post_is_not_found(act: Callable[..., Any], make_actor: Callable[[], User]) -> None:
     with pytest.raises(NotFound):
         act(actor=make_actor(), post_id=2**40)
 
 
 @pytest.mark.parametrize("make_actor", [make_editor, make_admin])
-def test_editors_and_admins_manage_everyones_posts(make_actor: Callable[[], User]) -> None:
+def test_editors_and_admins_manage_posts_of_others(make_actor: Callable[[], User]) -> None:
     actor, post = make_actor(), make_draft()
     services.update_post(actor=actor, post_id=post.pk, changes={"title": "After"})
     services.publish_post(actor=actor, post_id=post.pk)
@@ -301,7 +304,7 @@ def test_editors_and_admins_manage_everyones_posts(make_actor: Callable[[], User
     assert not Post.objects.not_trashed().exists()
 
 
-def test_trashing_a_post_trashes_no_other() -> None:
+def test_trash_affects_only_the_given_post() -> None:
     author = make_author()
     post, other = make_post(author=author, tags=["a"]), make_post(author=author, tags=["a"])
     services.trash_post(actor=author, post_id=post.pk)

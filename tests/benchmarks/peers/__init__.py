@@ -1,4 +1,4 @@
-"""Who is measured: Blogsite, and the same blog as others would write it, each in one file beside this one."""
+"""The servers that are measured: Blogsite, and the same API written with other frameworks, one module for each."""
 
 import sys
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from blogsite.environment import Environment
 
 @dataclass(frozen=True)
 class Peer:
-    """A server: how to start it (`{port}` stands for the port), what it needs, and how the report calls it.
+    """A server: the command that starts it (`{port}` stands for the port), its settings and packages, and its name.
 
-    `logs_in`: it gives out tokens itself, by `POST /auth/login`.
+    `logs_in` tells whether it issues access tokens itself, through `POST /auth/login`.
     """
 
     key: str
@@ -34,7 +34,7 @@ _UVICORN = (
 )
 _GUNICORN = (sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--log-level", "warning")
 
-# A version of Blogsite without a response cache has no setting for it either, and refuses one that it does not know.
+# An older version of Blogsite without a response cache refuses this setting as unknown.
 _UNCACHED = {"BLOG_RESPONSE_CACHE_BYTES": "0"} if "blog_response_cache_bytes" in Environment.model_fields else {}
 
 BLOGSITE = Peer("a", "Blogsite", _SERVE, logs_in=True)

@@ -1,4 +1,4 @@
-"""Django REST Framework on Blogsite's models, for gunicorn."""
+"""Django REST Framework on Blogsite's models, served by gunicorn."""
 
 from dataclasses import asdict
 from typing import Any

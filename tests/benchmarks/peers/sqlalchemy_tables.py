@@ -1,4 +1,4 @@
-"""The tables and the statements of the FastAPI peer, by SQLAlchemy on aiosqlite."""
+"""The tables and statements of the FastAPI peer, in SQLAlchemy on aiosqlite."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from sqlalchemy import JSON, ForeignKey, and_, bindparam, event, or_, select, te
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-import blogsite  # noqa: F401 - puts Blogsite's SQLite library in place of Python's
+import blogsite  # noqa: F401 - replaces Python's SQLite library by that of Blogsite
 
 DATABASE = f"sqlite+aiosqlite:///{os.environ['BLOG_DATA_DIR']}/blog.sqlite3"
 PRAGMAS = (
@@ -44,7 +44,9 @@ def make_engine(pool_size: int) -> AsyncEngine:
 
 
 read_engine = make_engine(READERS)
-write_engine = make_engine(1)  # SQLite has one writer: they queue here instead of in its busy handler
+write_engine = make_engine(
+    1
+)  # SQLite has one writer: writers wait for this connection and not in SQLite's busy handler
 
 
 class Moment(types.UserDefinedType[datetime]):
@@ -105,7 +107,7 @@ SUMMARY = select(
     *(Post.published_at, Post.reading_minutes, Post.created_at, Post.updated_at, Post.version),
     *(User.id, User.username, User.full_name),
 ).join(User, User.id == Post.author_id)
-# `published` as it is: SQLAlchemy writes a boolean as `= 1`, for which SQLite does not use the partial index.
+# Plain SQL, because SQLAlchemy writes the boolean as `= 1`, for which SQLite does not use the partial index.
 PUBLIC = and_(
     text("posts_post.published"), Post.trashed_at.is_(None), Post.published_at <= bindparam("now", type_=Moment)
 )

@@ -1,4 +1,4 @@
-"""The settings of the peers on Django: Blogsite's database and models, and else what `startproject` gives."""
+"""The settings of the peers on Django: Blogsite's database and models, and the defaults of `startproject`."""
 
 import os
 

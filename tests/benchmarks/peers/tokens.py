@@ -1,4 +1,4 @@
-"""Access tokens as Blogsite's, made and verified with PyJWT alone: what every peer does with an authenticated call."""
+"""Issues and verifies access tokens like those of Blogsite with PyJWT, for the peers."""
 
 import os
 import secrets

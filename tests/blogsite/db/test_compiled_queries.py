@@ -1,4 +1,4 @@
-"""QuerySets that become SQL once."""
+"""Compiled queries: the SQL of a QuerySet is compiled once and run with other values."""
 
 from datetime import timedelta
 from typing import Any
@@ -65,7 +65,7 @@ def test_values_that_are_not_parameters_select_the_sql() -> None:
 
 def test_each_combination_of_types_has_its_own_sql() -> None:
     @compiled
-    def behind(bounds: tuple[Any, ...]) -> QuerySet[Post]:
+    def after(bounds: tuple[Any, ...]) -> QuerySet[Post]:
         found = Post.objects.order_by("pk")
         for bound in bounds:
             found = found.filter(published_at__gt=bound) if bound else found.filter(published_at__isnull=True)
@@ -73,18 +73,16 @@ def test_each_combination_of_types_has_its_own_sql() -> None:
 
     draft, post = make_draft(), make_post()
     assert post.published_at
-    assert rows(behind(())) == [draft, post]
-    assert rows(behind((None,))) == [draft]
-    assert rows(behind((post.published_at - timedelta(seconds=1),))) == [post]
-    assert rows(behind((post.published_at, post.published_at))) == []
+    assert rows(after(())) == [draft, post]
+    assert rows(after((None,))) == [draft]
+    assert rows(after((post.published_at - timedelta(seconds=1),))) == [post]
+    assert rows(after((post.published_at, post.published_at))) == []
 
 
-def test_rows_are_what_the_queryset_itself_would_give() -> None:
+def test_instances_equal_those_of_the_queryset() -> None:
     post = make_post(tags=["a", "b"], published_at=timezone.now() - timedelta(days=1))
     (ours,) = rows(with_author(post.pk))
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         assert ours.author.username == post.author.username
         assert (ours.tags, ours.published_at, ours.published) == (["a", "b"], post.published_at, True)
     assert len(queries) == 0
@@ -98,7 +96,7 @@ def test_rows_are_what_the_queryset_itself_would_give() -> None:
     assert Post.objects.get().title == "Changed"
 
 
-def test_annotations_and_named_rows_are_kept() -> None:
+def test_annotations_are_set_on_instances_and_rows() -> None:
     author = make_author()
     for _ in range(2):
         make_post(author=author, tags=["a"])
@@ -112,7 +110,7 @@ def test_annotations_and_named_rows_are_kept() -> None:
     assert (tag.name, tag.post_count) == ("a", 2)
 
 
-def test_a_related_row_that_is_not_there_is_none() -> None:
+def test_missing_related_row_is_none() -> None:
     LogEntry.objects.create(user=make_author(), object_repr="Nothing", action_flag=1)
 
     @compiled
@@ -124,7 +122,7 @@ def test_a_related_row_that_is_not_there_is_none() -> None:
     assert entry.user == User.objects.get()
 
 
-def test_the_time_is_that_of_the_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_current_time_is_read_at_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
     scheduled = make_scheduled()
 
     @compiled
@@ -137,7 +135,7 @@ def test_the_time_is_that_of_the_asking(monkeypatch: pytest.MonkeyPatch) -> None
     assert rows(public()) == [scheduled]
 
 
-def test_one_row_is_found_or_missed() -> None:
+def test_one_returns_the_row_or_raises_does_not_exist() -> None:
     post = make_post()
     query = with_author(post.pk)
     assert async_to_sync(query.aget)() == async_to_sync(query.afirst)() == post
@@ -145,7 +143,7 @@ def test_one_row_is_found_or_missed() -> None:
         async_to_sync(with_author(post.pk + 1).aget)()
 
 
-def test_rows_are_counted_without_being_read() -> None:
+def test_count_returns_the_number_of_rows() -> None:
     post = make_post()
     assert async_to_sync(with_author(post.pk).acount)() == 1
     assert async_to_sync(with_author(0).acount)() == 0

@@ -1,4 +1,4 @@
-"""Rows become instances without `__init__`, and behave as any other."""
+"""Instances that are loaded without `__init__` behave like ordinary ones."""
 
 import pytest
 from django.db.models.signals import post_init
@@ -9,8 +9,8 @@ from tests.factories import make_draft, make_post, make_scheduled
 
 
 @pytest.mark.django_db
-class TestQuicklyLoaded:
-    def test_a_loaded_instance_knows_its_values_and_that_it_is_stored(self) -> None:
+class TestFastLoadingModel:
+    def test_loaded_instance_has_its_values_and_state(self) -> None:
         post = make_post(tags=["a"])
         loaded = Post.objects.get(pk=post.pk)
         fields = [field.attname for field in Post._meta.concrete_fields]
@@ -18,14 +18,14 @@ class TestQuicklyLoaded:
         assert (loaded._state.adding, loaded._state.db) == (False, "default")
         assert loaded == post
 
-    def test_fields_that_were_not_asked_for_are_deferred(self) -> None:
+    def test_fields_that_were_not_selected_are_deferred(self) -> None:
         post = make_post(content="Later.")
         loaded = Post.objects.only("title").get(pk=post.pk)
         assert "content" in loaded.get_deferred_fields()
         assert loaded.content == "Later."
         assert "content" not in loaded.get_deferred_fields()
 
-    def test_a_loaded_instance_can_be_changed_and_stored(self) -> None:
+    def test_loaded_instance_can_be_changed_and_saved(self) -> None:
         loaded = Post.objects.get(pk=make_post().pk)
         loaded.title = "Changed"
         loaded.save(update_fields=["title"])
@@ -33,23 +33,23 @@ class TestQuicklyLoaded:
         assert loaded.title == "Changed"
         assert Post.objects.count() == 1
 
-    def test_no_receiver_waits_for_what_is_not_sent(self) -> None:
+    def test_post_init_has_no_receivers(self) -> None:
         assert not post_init.has_listeners(Post)
 
 
 @pytest.mark.django_db
-def test_a_kept_queryset_compares_with_the_time_at_which_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reused_queryset_compares_with_the_current_time(monkeypatch: pytest.MonkeyPatch) -> None:
     scheduled, _, past = make_scheduled(), make_draft(), make_post()
-    kept = Post.objects.filter(published_at__lte=CurrentTime()).order_by("pk")
-    assert list(kept.all()) == [past]
+    reused = Post.objects.filter(published_at__lte=CurrentTime()).order_by("pk")
+    assert list(reused.all()) == [past]
     assert scheduled.published_at
     moment = scheduled.published_at
     monkeypatch.setattr("blogsite.db.compiled_queries.timezone.now", lambda: moment)
-    assert list(kept.all()) == [scheduled, past]
+    assert list(reused.all()) == [scheduled, past]
 
 
 @pytest.mark.django_db
-def test_the_questions_that_are_built_once_give_no_old_answer() -> None:
+def test_scope_that_is_built_once_returns_no_old_rows() -> None:
     assert not list(Post.objects.published())
     post = make_post()
     assert list(Post.objects.published()) == [post]

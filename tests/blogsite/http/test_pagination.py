@@ -1,4 +1,4 @@
-"""The keyset cursor."""
+"""Pages of a list, and the keyset cursor that leads from one to the next."""
 
 import re
 from datetime import timedelta
@@ -19,7 +19,7 @@ SORTS = ["-published_at", "published_at", "-updated_at", "title"]
 
 
 def walk(api: Api, query: dict[str, Any]) -> list[int]:
-    """The ids of all pages, one behind the other."""
+    """Follow the cursors from the first page to the last, and return the ids of all items."""
     ids: list[int] = []
     cursor = None
     while True:
@@ -32,7 +32,7 @@ def walk(api: Api, query: dict[str, Any]) -> list[int]:
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_pages_neither_skip_nor_repeat_though_all_rows_share_their_values(api: Api, sort: str) -> None:
+def test_rows_with_equal_sort_values_are_neither_skipped_nor_repeated(api: Api, sort: str) -> None:
     first = make_post(title="Same", published_at=timezone.now() - timedelta(days=1))
     for _ in range(22):
         make_post(title="Same", author=first.author, published_at=first.published_at)
@@ -44,18 +44,18 @@ def test_pages_neither_skip_nor_repeat_though_all_rows_share_their_values(api: A
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])
 @pytest.mark.parametrize("sort", SORTS)
-def test_posts_without_a_time_come_last(api: Api, sort: str, limit: int) -> None:
+def test_pages_contain_every_post_once_and_null_times_last(api: Api, sort: str, limit: int) -> None:
     for make in (make_draft, make_post, make_scheduled, make_draft, make_post):
         make()
     ids = walk(api.acting_as(make_editor()), {"sort": sort, "limit": limit, "status": "all"})
     assert sorted(ids) == sorted(Post.objects.values_list("pk", flat=True))
-    if "published_at" in sort:
-        times = [Post.objects.get(pk=pk).published_at for pk in ids]
-        dated = [moment for moment in times if moment]
-        assert times == [*sorted(dated, reverse=sort.startswith("-")), None, None]
+    values = [getattr(Post.objects.get(pk=pk), sort.removeprefix("-")) for pk in ids]
+    known = [value for value in values if value is not None]
+    nulls = [None, None] if "published_at" in sort else []
+    assert values == [*sorted(known, reverse=sort.startswith("-")), *nulls]
 
 
-def test_rows_written_meanwhile_move_no_other_row(api: Api) -> None:
+def test_insert_and_delete_between_pages_move_no_other_row(api: Api) -> None:
     old = [make_post(published_at=timezone.now() - timedelta(days=days)) for days in range(1, 7)]
     page = api.get("/posts", {"limit": 3}).json()
     make_post()
@@ -64,20 +64,20 @@ def test_rows_written_meanwhile_move_no_other_row(api: Api) -> None:
     assert [item["id"] for item in page["items"] + rest["items"]] == [post.pk for post in old]
 
 
-def test_a_cursor_is_safe_in_an_address(api: Api) -> None:
+def test_cursor_has_only_url_safe_characters(api: Api) -> None:
     for _ in range(2):
         make_post()
     assert re.fullmatch(r"[A-Za-z0-9._-]+", api.get("/posts", {"limit": 1}).json()["next"])
 
 
-def test_the_longest_title_gives_a_cursor_that_is_taken_back(api: Api) -> None:
+def test_cursor_of_the_longest_title_is_accepted(api: Api) -> None:
     for _ in range(2):
         make_post(title="\U0001f600" * 200)
     cursor = api.get("/posts", {"limit": 1, "sort": "title"}).json()["next"]
     assert len(api.get("/posts", {"limit": 1, "sort": "title", "cursor": cursor}).json()["items"]) == 1
 
 
-def test_a_forged_cursor_is_refused(api: Api) -> None:
+def test_forged_cursor_is_refused(api: Api) -> None:
     for _ in range(2):
         make_post()
     cursor = api.get("/posts", {"limit": 1}).json()["next"]
@@ -86,7 +86,7 @@ def test_a_forged_cursor_is_refused(api: Api) -> None:
         assert_problem(api.get("/posts", {"cursor": bad}), 422, "validation_error", "#/query/cursor")
 
 
-def test_a_cursor_of_another_order_is_refused(api: Api) -> None:
+def test_cursor_of_another_sort_order_is_refused(api: Api) -> None:
     for _ in range(2):
         make_post()
     cursor = api.get("/posts", {"limit": 1, "sort": "title"}).json()["next"]
@@ -94,7 +94,7 @@ def test_a_cursor_of_another_order_is_refused(api: Api) -> None:
 
 
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1" + "0" * 30, "1.5", ""])
-def test_a_limit_out_of_bounds_is_refused_and_not_clamped(api: Api, limit: str) -> None:
+def test_limit_out_of_range_is_refused_and_not_clamped(api: Api, limit: str) -> None:
     assert_problem(api.get("/posts", {"limit": limit}), 422, "validation_error", "#/query/limit")
 
 
@@ -107,20 +107,20 @@ QUERIES: list[dict[str, str]] = [
     *({"sort": sort, "status": "all"} for sort in SORTS),
 ]
 SORTED_BY = {"-published_at": "published_at", "published_at": "published_at", "-updated_at": "updated_at"}
-A_TIME = st.integers(-3, 3).map(lambda hours: MOMENT + timedelta(hours=hours))
-A_CHANGE = st.fixed_dictionaries(
-    {}, optional={"title": st.sampled_from("ABC"), "published_at": A_TIME, "updated_at": A_TIME, "content": st.just("")}
+TIMES = st.integers(-3, 3).map(lambda hours: MOMENT + timedelta(hours=hours))
+CHANGES = st.fixed_dictionaries(
+    {}, optional={"title": st.sampled_from("ABC"), "published_at": TIMES, "updated_at": TIMES, "content": st.just("")}
 )
 WRITES = st.one_of(
-    st.tuples(st.just("insert"), A_TIME),
+    st.tuples(st.just("insert"), TIMES),
     st.tuples(st.just("delete"), st.integers(0, ROWS - 1)),
-    st.tuples(st.just("change"), st.integers(0, ROWS - 1), A_CHANGE),
+    st.tuples(st.just("change"), st.integers(0, ROWS - 1), CHANGES),
 )
 
 
 @pytest.fixture
 def rows(db: None) -> list[int]:
-    """Many posts, of which 300 share all that can be sorted by; the others surround them, or have no time."""
+    """The ids of 340 posts: 300 have equal sort values, and the others sort before or after them or have no time."""
     author = make_author()
     Post.objects.bulk_create(
         Post(
@@ -145,7 +145,7 @@ def rows(db: None) -> list[int]:
     limit=st.sampled_from([7, 50, 99, 100]),
     between=st.lists(st.lists(WRITES, max_size=20), max_size=8),
 )
-def test_no_row_that_kept_its_place_is_skipped_or_repeated_whatever_is_written(
+def test_row_with_unchanged_sort_value_is_neither_skipped_nor_repeated(
     api: Api, rows: list[int], query: dict[str, str], limit: int, between: list[list[tuple[Any, ...]]]
 ) -> None:
     with transaction.atomic():
@@ -161,15 +161,15 @@ def test_no_row_that_kept_its_place_is_skipped_or_repeated_whatever_is_written(
             if cursor is None:
                 break
             for write in next(writes, []):
-                moved |= do(write, rows, SORTED_BY.get(query["sort"], "title"))
+                moved |= perform(write, rows, SORTED_BY.get(query["sort"], "title"))
         everything = Post.objects.all() if "status" in query else Post.objects.filter(published=True)
         kept = everything.filter(pk__in=set(rows) - moved)
         assert sorted(pk for pk in seen if pk in set(rows) - moved) == sorted(kept.values_list("pk", flat=True))
         transaction.set_rollback(True)
 
 
-def do(write: tuple[Any, ...], rows: list[int], sorted_by: str) -> set[int]:
-    """Do one write, and return the ids of the rows that have another place for it."""
+def perform(write: tuple[Any, ...], rows: list[int], sorted_by: str) -> set[int]:
+    """Perform one write, and return the ids of the rows whose position in the list it may have changed."""
     match write:
         case "insert", moment:
             post = make_post(title="B", published_at=moment, tags=["a"])

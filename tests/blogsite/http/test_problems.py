@@ -1,4 +1,4 @@
-"""Every error under /api/ is a problem, whatever raised it."""
+"""Every error response under `/api/` is a problem (RFC 9457), whatever raised the error."""
 
 import logging
 from unittest.mock import patch
@@ -52,28 +52,28 @@ def _postgresql(state: str | None) -> OperationalError:
         (ZeroDivisionError(), errors.InternalError),
     ],
 )
-def test_what_went_wrong_below_is_told_in_our_words(exc: Exception, error: type[errors.BlogError]) -> None:
+def test_exceptions_are_translated_to_domain_errors(exc: Exception, error: type[errors.BlogError]) -> None:
     assert type(problems.translate(exc)) is error
 
 
-def test_an_unknown_route_is_a_problem(api: Api) -> None:
+def test_unknown_route_of_the_api_is_a_problem(api: Api) -> None:
     assert_problem(api.get("/nothing/here"), 404, "not_found")
 
 
-def test_an_unknown_route_outside_the_api_is_a_page(client: Client) -> None:
+def test_unknown_route_outside_the_api_is_an_html_page(client: Client) -> None:
     assert client.get("/nothing/here")["Content-Type"].startswith("text/html")
 
 
-def test_a_wrong_host_is_a_problem(api: Api) -> None:
+def test_disallowed_host_is_a_problem(api: Api) -> None:
     assert_problem(api.get("/posts", Host="evil.example"), 400, "malformed")
 
 
-def test_a_mistake_of_ours_is_a_problem_without_details_and_a_traceback_in_the_log(
+def test_internal_error_is_a_problem_without_details_and_is_logged_with_its_traceback(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
         caplog.at_level(logging.ERROR),
-        patch("posts.api.posts.fetch_page", side_effect=ZeroDivisionError("the secret of life")),
+        patch("posts.api.posts.fetch_page", side_effect=ZeroDivisionError("a secret detail")),
     ):
         response = api.get("/posts", **{"X-Request-ID": "abc-123"})
     assert_problem(response, 500, "internal_error")
@@ -81,24 +81,24 @@ def test_a_mistake_of_ours_is_a_problem_without_details_and_a_traceback_in_the_l
     assert b"secret" not in response.content
     assert [record.name for record in caplog.records] == ["blogsite.http.problems"]
     assert "abc-123" in caplog.text
-    assert "the secret of life" in caplog.text
+    assert "a secret detail" in caplog.text
 
 
-def test_a_mistake_outside_of_the_endpoints_is_a_problem_too(api: Api) -> None:
+def test_internal_error_in_a_middleware_is_a_problem(api: Api) -> None:
     with patch("django.middleware.common.CommonMiddleware.process_request", side_effect=ZeroDivisionError):
         assert_problem(api.get("/posts"), 500, "internal_error")
 
 
-def test_a_pointer_escapes_what_rfc_6901_escapes() -> None:
+def test_pointer_is_escaped_as_in_rfc_6901() -> None:
     assert problems.pointer(["a/b", "c~d", 0]) == "#/a~1b/c~0d/0"
     assert problems.pointer([]) == "#"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_was_deleted_meanwhile_is_a_conflict() -> None:
+def test_foreign_key_to_a_row_deleted_meanwhile_is_a_conflict() -> None:
     author = make_author()
     User.objects.filter(pk=author.pk).delete()
     with pytest.raises(IntegrityError) as refused:
-        create_post(actor=author, title="RuntimeValue", content="")
+        create_post(actor=author, title="Late", content="")
     assert problems.translate(refused.value).status == 409
     assert not Post.objects.exists()

@@ -28,7 +28,7 @@ def sent_by(schema: type[Output], value: object) -> Any:
 
 @pytest.mark.parametrize("schema", [PostOut, PostSummary])
 @pytest.mark.parametrize("make", [make_post, make_draft, make_scheduled])
-def test_posts_of_every_state_fit_their_schema(make: Any, schema: type[Output]) -> None:
+def test_posts_in_every_state_match_their_schema(make: Any, schema: type[Output]) -> None:
     post = make(tags=["a"], content="Text.")
     sent = sent_by(schema, post)
     assert sent["author"] == {
@@ -39,7 +39,7 @@ def test_posts_of_every_state_fit_their_schema(make: Any, schema: type[Output]) 
     assert (sent["excerpt"], sent["status"]) == ("Text.", post.status)
 
 
-def test_accounts_authors_and_tags_fit_their_schemas() -> None:
+def test_accounts_authors_and_tags_match_their_schemas() -> None:
     author = make_author()
     make_post(author=author, tags=["a"])
     assert sent_by(AccountOut, author)["email"] == author.email

@@ -11,7 +11,7 @@ from tests.client import Api, assert_problem
 from tests.factories import make_admin, make_author, make_draft, make_editor, make_post, make_scheduled, make_user
 
 
-def test_authors_are_the_users_with_public_posts_by_username(api: Api) -> None:
+def test_list_contains_users_with_public_posts_ordered_by_username(api: Api) -> None:
     tomas, ines = make_author(username="tomas"), make_editor(username="ines", full_name="Ines Moreau", bio="Bakes.")
     hidden = make_author(username="hidden")
     make_user(username="reader")
@@ -33,7 +33,7 @@ def test_authors_are_the_users_with_public_posts_by_username(api: Api) -> None:
     assert api.get("/authors/ines").json() == expected["items"][0]
 
 
-def test_authors_come_in_pages(api: Api) -> None:
+def test_authors_are_paginated(api: Api) -> None:
     for name in ("cccc", "aaaa", "bbbb"):
         make_post(author=make_author(username=name))
     first = api.get("/authors", {"limit": 2}).json()
@@ -44,12 +44,12 @@ def test_authors_come_in_pages(api: Api) -> None:
 
 
 @pytest.mark.parametrize("name", ["Ines", "ines", "INES"])
-def test_an_author_is_found_in_any_case_of_letters(api: Api, name: str) -> None:
+def test_username_in_the_path_ignores_case(api: Api, name: str) -> None:
     make_post(author=make_author(username="Ines"))
     assert api.get(f"/authors/{name}").json()["username"] == "Ines"
 
 
-def test_who_has_no_public_posts_is_not_there(api: Api) -> None:
+def test_user_without_public_posts_is_not_found(api: Api) -> None:
     author = make_author()
     make_draft(author=author)
     make_scheduled(author=author)
@@ -58,7 +58,7 @@ def test_who_has_no_public_posts_is_not_there(api: Api) -> None:
     assert_problem(api.get("/authors/nobody"), 404, "not_found")
 
 
-def test_an_author_is_there_no_more_when_the_last_post_is_unpublished(api: Api) -> None:
+def test_author_is_not_found_after_the_last_post_is_unpublished(api: Api) -> None:
     post = make_post()
     path = f"/authors/{post.author.username}"
     assert api.get(path).status_code == 200
@@ -67,7 +67,7 @@ def test_an_author_is_there_no_more_when_the_last_post_is_unpublished(api: Api) 
 
 
 @pytest.mark.parametrize("name", ["ab", "a" * 31, "in%C3%A8s", "a%00b", "a%20b"])
-def test_a_name_that_nobody_can_have_is_refused(api: Api, name: str) -> None:
+def test_invalid_username_is_refused(api: Api, name: str) -> None:
     assert_problem(api.get(f"/authors/{name}"), 422, "validation_error", "#/path/username")
 
 
@@ -80,11 +80,11 @@ def test_a_name_that_nobody_can_have_is_refused(api: Api, name: str) -> None:
         ({"q": "ines"}, "#/query/q"),
     ],
 )
-def test_a_bad_question_is_refused(api: Api, query: dict[str, Any], pointer: str) -> None:
+def test_invalid_query_parameter_is_refused(api: Api, query: dict[str, Any], pointer: str) -> None:
     assert_problem(api.get("/authors", query), 422, "validation_error", pointer)
 
 
-def test_authors_cost_one_query_however_many_and_no_address_or_password(api: Api) -> None:
+def test_authors_take_one_query_that_reads_neither_email_nor_password(api: Api) -> None:
     make_post(author=make_author(username="ines"))
     for total in (1, 100):
         for _ in range(total - User.objects.count()):

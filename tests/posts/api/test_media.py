@@ -1,4 +1,4 @@
-"""Uploads, over the API."""
+"""The media endpoints, and the cover images of posts."""
 
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ def authors_api(api: Api, author: User) -> Api:
 
 @pytest.fixture(autouse=True)
 def stored(tmp_path: Path, settings: Any) -> Path:
-    """A storage that is empty at first."""
+    """An empty media storage for this test. Returns its folder."""
     folder = tmp_path / "media"
     backend = project.STORAGES["default"]
     kept = {**backend, "OPTIONS": {**backend["OPTIONS"], "location": folder}}
@@ -46,7 +46,7 @@ def files(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*") if path.is_file()}
 
 
-def test_an_upload_is_told_of_and_stored_with_its_variants(authors_api: Api, stored: Path) -> None:
+def test_upload_returns_the_media_and_stores_its_variants(authors_api: Api, stored: Path) -> None:
     response = authors_api.upload(PNG, alt_text="  A red field ")
     assert response.status_code == 201
     media = response.json()
@@ -68,15 +68,16 @@ def test_an_upload_is_told_of_and_stored_with_its_variants(authors_api: Api, sto
 @pytest.mark.parametrize(
     "name", ["../../etc/passwd", "a\r\nb.png", "photo\u202egnp.exe", "x" * 300 + ".png", "C:\\a.png"]
 )
-def test_the_name_of_a_file_is_no_business_of_ours(authors_api: Api, stored: Path, name: str) -> None:
+def test_file_name_of_the_upload_is_not_used(authors_api: Api, stored: Path, name: str) -> None:
     response = authors_api.upload(PNG, name)
     assert response.status_code == 201
+    assert len(files(stored)) == 3
     assert all(len(stored_name.partition(".")[0].partition("-")[0]) == 32 for stored_name in files(stored))
     assert stored.parent.joinpath("media").is_dir()
     assert not any("passwd" in path.name for path in stored.parent.rglob("*"))
 
 
-def test_the_same_bytes_are_one_image_for_each_user(api: Api, authors_api: Api, stored: Path) -> None:
+def test_upload_of_the_same_bytes_returns_the_first_media_of_the_user(api: Api, authors_api: Api, stored: Path) -> None:
     first = authors_api.upload(PNG, alt_text="First")
     again = authors_api.upload(PNG, "another.gif", alt_text="Second")
     assert (first.status_code, again.status_code) == (201, 200)
@@ -97,7 +98,7 @@ def test_the_same_bytes_are_one_image_for_each_user(api: Api, authors_api: Api, 
         (b"\x89PNG" + bytes(uploads.MAX_UPLOAD_BYTES), 413, "too_large"),
     ],
 )
-def test_what_is_refused_leaves_nothing(authors_api: Api, stored: Path, content: bytes, status: int, code: str) -> None:
+def test_refused_upload_stores_nothing(authors_api: Api, stored: Path, content: bytes, status: int, code: str) -> None:
     response = authors_api.upload(content)
     if status == 422:
         assert_problem(response, 422, "validation_error", "#/file")
@@ -108,7 +109,7 @@ def test_what_is_refused_leaves_nothing(authors_api: Api, stored: Path, content:
     assert not files(stored)
 
 
-def test_a_form_has_the_parts_that_are_known(authors_api: Api, client: Any) -> None:
+def test_unknown_repeated_and_misplaced_form_parts_are_refused(authors_api: Api) -> None:
     assert_problem(authors_api.post("/media", {}), 415, "unsupported_media_type")
     assert_problem(authors_api.upload(PNG, alt_text="x" * 501), 422, "validation_error", "#/alt_text")
     assert_problem(authors_api.upload(PNG, alt_text="a\x00b"), 422, "validation_error", "#/alt_text")
@@ -119,12 +120,12 @@ def test_a_form_has_the_parts_that_are_known(authors_api: Api, client: Any) -> N
         ({"file": file(), "alt_text": file()}, "#/alt_text"),
         ({"file": "text"}, "#/file"),
     ):
-        response = client.post("/api/v1/media", parts, headers=authors_api._headers)
+        response = authors_api.send_form("/media", parts)
         assert_problem(response, 422, "validation_error", wrong)
     assert not Media.objects.exists()
 
 
-def test_each_user_has_a_quota(authors_api: Api, stored: Path, settings: Any) -> None:
+def test_quota_of_bytes_applies_to_each_user(authors_api: Api, stored: Path, settings: Any) -> None:
     settings.MEDIA_QUOTA_BYTES = 1
     assert_problem(authors_api.upload(PNG), 413, "quota_exceeded")
     assert not files(stored)
@@ -136,21 +137,23 @@ def test_each_user_has_a_quota(authors_api: Api, stored: Path, settings: Any) ->
 
 
 class TestIdempotencyKey:
-    def test_a_repetition_gets_the_first_answer(self, authors_api: Api, stored: Path) -> None:
+    def test_repeated_request_returns_the_first_response(self, authors_api: Api, stored: Path) -> None:
         first, again = (authors_api.upload(PNG, headers={"Idempotency-Key": "k"}, alt_text="A") for _ in range(2))
         assert (again.status_code, again.json()) == (201, first.json())
         assert Media.objects.count() == 1
         assert len(files(stored)) == 3
 
-    def test_it_stays_the_first_answer_though_the_image_is_gone(self, authors_api: Api, stored: Path) -> None:
+    def test_first_response_is_repeated_after_the_image_was_deleted(self, authors_api: Api, stored: Path) -> None:
         first = authors_api.upload(PNG, headers={"Idempotency-Key": "k"})
         Media.objects.all().delete()
         again = authors_api.upload(PNG, headers={"Idempotency-Key": "k"})
         assert (again.status_code, again.json()) == (201, first.json())
         assert not Media.objects.exists()
-        assert len(files(stored)) == 3  # those of the first, which no row names any more
+        assert len(files(stored)) == 3  # the files of the first upload, which no row refers to any more
 
-    def test_another_upload_with_the_key_is_refused_and_leaves_nothing(self, authors_api: Api, stored: Path) -> None:
+    def test_another_upload_with_the_same_key_is_refused_and_stores_nothing(
+        self, authors_api: Api, stored: Path
+    ) -> None:
         authors_api.upload(PNG, headers={"Idempotency-Key": "k"})
         other = authors_api.upload(image_bytes("JPEG"), headers={"Idempotency-Key": "k"})
         assert_problem(other, 422, "idempotency_key_reused")
@@ -162,13 +165,13 @@ class TestIdempotencyKey:
 
 
 class TestListAndChange:
-    def test_everybody_lists_their_own_and_editors_all(self, api: Api, author: User) -> None:
+    def test_users_list_their_own_media_and_editors_list_all(self, api: Api, author: User) -> None:
         own, others = [make_media(author=author) for _ in range(3)], make_media()
         assert ids(api.acting_as(author), limit=2) == [own[2].pk, own[1].pk]
         assert ids(api.acting_as(make_editor())) == [others.pk, *(media.pk for media in reversed(own))]
         assert ids(api.acting_as(make_user())) == []
 
-    def test_the_text_is_changed(self, authors_api: Api, author: User) -> None:
+    def test_patch_changes_the_alt_text(self, authors_api: Api, author: User) -> None:
         media = make_media(author=author)
         assert authors_api.patch(f"/media/{media.pk}", {"alt_text": "New"}).json()["alt_text"] == "New"
         assert authors_api.patch(f"/media/{media.pk}", {}).json()["alt_text"] == "New"
@@ -178,7 +181,7 @@ class TestListAndChange:
         )
         assert_problem(authors_api.patch(f"/media/{media.pk}", {"url": "/"}), 422, "validation_error", "#/url")
 
-    def test_a_writer_who_became_a_reader_sees_and_changes_nothing_more(self, api: Api, author: User) -> None:
+    def test_author_who_became_a_reader_can_read_but_not_change_own_media(self, api: Api, author: User) -> None:
         media = make_media(author=author)
         User.objects.filter(pk=author.pk).update(role="reader")
         readers_api = api.acting_as(User.objects.get(pk=author.pk))
@@ -193,7 +196,7 @@ def ids(api: Api, **query: Any) -> list[int]:
 
 @pytest.mark.django_db(transaction=True)
 class TestDelete:
-    def test_the_files_go_with_the_row(self, authors_api: Api, author: User, stored: Path) -> None:
+    def test_delete_removes_the_row_and_its_files(self, authors_api: Api, author: User, stored: Path) -> None:
         media, kept = make_media(author=author), make_media(author=author)
         assert authors_api.delete(f"/media/{media.pk}").status_code == 204
         assert Media.objects.get() == kept
@@ -201,7 +204,9 @@ class TestDelete:
         assert_problem(authors_api.delete(f"/media/{media.pk}"), 404, "not_found")
 
     @pytest.mark.parametrize("use", ["cover", "text", "variant", "trash"])
-    def test_what_a_post_uses_stays_unless_forced(self, authors_api: Api, author: User, stored: Path, use: str) -> None:
+    def test_media_in_use_is_deleted_only_with_force(
+        self, authors_api: Api, author: User, stored: Path, use: str
+    ) -> None:
         media = make_media(author=author)
         shown = media.sources[0].url if use == "variant" else media.url
         text = f"![x]({shown})" if use in ("text", "variant") else ""
@@ -219,26 +224,27 @@ class TestDelete:
         assert changed.version == post.version + (use == "trash") + (not text)
         assert changed.revisions.count() == changed.version
 
-    def test_posts_that_one_does_not_see_are_not_named(self, authors_api: Api, author: User) -> None:
+    def test_error_does_not_name_posts_that_the_caller_may_not_see(self, authors_api: Api, author: User) -> None:
         media = make_media(author=author)
         make_draft(content=media.url)
         assert authors_api.delete(f"/media/{media.pk}").json()["detail"] == "Posts use it."
 
 
 class TestCoverImage:
-    def test_a_post_shows_its_cover_image(self, authors_api: Api, author: User) -> None:
+    def test_post_list_and_revision_show_the_cover_image(self, authors_api: Api, author: User) -> None:
         media = make_media(author=author)
-        answer = authors_api.post(
+        response = authors_api.post(
             "/posts", {"title": "A", "content": "", "cover_image_id": media.pk, "published": True}
         )
         shown = authors_api.get(f"/media/{media.pk}").json()
-        assert answer.json()["cover_image"] == shown
+        assert response.json()["cover_image"] == shown
         assert [post["cover_image"] for post in authors_api.get("/posts").json()["items"]] == [shown]
         assert (
-            authors_api.get(f"/posts/{answer.json()['id']}/revisions").json()["items"][0]["cover_image_id"] == media.pk
+            authors_api.get(f"/posts/{response.json()['id']}/revisions").json()["items"][0]["cover_image_id"]
+            == media.pk
         )
 
-    def test_it_is_changed_cleared_and_brought_back(self, authors_api: Api, author: User) -> None:
+    def test_cover_image_can_be_changed_cleared_and_reverted(self, authors_api: Api, author: User) -> None:
         first, second = make_media(author=author), make_media(author=author)
         post = make_post(author=author, cover_image_id=first.pk)
         path = f"/posts/{post.pk}"
@@ -248,7 +254,9 @@ class TestCoverImage:
         reverted = authors_api.post(f"{path}/revisions/1/revert").json()
         assert (reverted["cover_image"]["id"], reverted["version"]) == (first.pk, 5)
 
-    def test_only_ones_own_can_be_chosen_and_editors_choose_any(self, api: Api, authors_api: Api, author: User) -> None:
+    def test_authors_may_use_only_their_own_media_and_editors_any(
+        self, api: Api, authors_api: Api, author: User
+    ) -> None:
         others, post = make_media(), make_post(author=author)
         for wrong in (True, str(post.pk), 1.0, 0):
             response = authors_api.patch(f"/posts/{post.pk}", {"cover_image_id": wrong})
@@ -259,26 +267,30 @@ class TestCoverImage:
             assert_problem(response, 422, "validation_error", "#/cover_image_id")
         path, body = f"/posts/{post.pk}", {"cover_image_id": others.pk}
         assert api.acting_as(make_editor()).patch(path, body).json()["cover_image"]["id"] == others.pk
-        # What an editor chose, the author may keep.
+        # An author may keep the cover image that an editor has chosen.
         assert authors_api.patch(path, {"title": "New", **body}).status_code == 200
         assert authors_api.get("/posts").json()["items"][0]["cover_image"]["id"] == others.pk
 
-    def test_a_draft_without_one_has_null(self, authors_api: Api, author: User) -> None:
+    def test_cover_image_is_null_by_default(self, authors_api: Api, author: User) -> None:
         post = make_draft(author=author)
         assert authors_api.get(f"/posts/{post.pk}").json()["cover_image"] is None
 
 
-class TestAUserWhoGoes:
-    def test_leaves_images_to_the_heir_and_those_the_heir_has_to_nobody(self, api: Api, author: User) -> None:
-        heir = make_author()
+class TestDeletedUser:
+    def test_media_go_to_the_new_owner_except_duplicates(self, api: Api, author: User) -> None:
+        new_owner = make_author()
         make_post(author=author)
-        same, own, alone = make_media(author=author), make_media(author=heir), make_media(author=author)
+        same, own, alone = make_media(author=author), make_media(author=new_owner), make_media(author=author)
         Media.objects.filter(pk=own.pk).update(sha256=same.sha256)
-        response = api.acting_as(make_admin()).delete(f"/users/{author.pk}?reassign_to={heir.pk}")
+        response = api.acting_as(make_admin()).delete(f"/users/{author.pk}?reassign_to={new_owner.pk}")
         assert response.status_code == 204
-        assert dict(Media.objects.values_list("pk", "author")) == {same.pk: None, own.pk: heir.pk, alone.pk: heir.pk}
+        assert dict(Media.objects.values_list("pk", "author")) == {
+            same.pk: None,
+            own.pk: new_owner.pk,
+            alone.pk: new_owner.pk,
+        }
 
-    def test_without_posts_leaves_images_to_nobody(self, api: Api, author: User) -> None:
+    def test_media_of_a_user_without_posts_have_no_owner(self, api: Api, author: User) -> None:
         media = make_media(author=author)
         admins_api = api.acting_as(make_admin())
         assert admins_api.delete(f"/users/{author.pk}").status_code == 204
@@ -286,14 +298,14 @@ class TestAUserWhoGoes:
         assert default_storage.exists(uploads.location(media.name))
 
 
-def test_what_is_stored_is_an_image_without_its_tail(authors_api: Api, stored: Path) -> None:
+def test_bytes_after_the_image_are_not_stored(authors_api: Api, stored: Path) -> None:
     assert authors_api.upload(PNG + b"<?php system($_GET['c']); ?>").status_code == 201
     for path in stored.rglob("*.*"):
         assert b"php" not in path.read_bytes()
         assert opened(path.read_bytes()).format in ("PNG", "WEBP")
 
 
-def test_an_image_whose_files_were_lost_is_uploaded_again(authors_api: Api, stored: Path) -> None:
+def test_upload_restores_lost_files_of_the_same_image(authors_api: Api, stored: Path) -> None:
     first = authors_api.upload(PNG, alt_text="First").json()
     before = files(stored)
     next(path for path in stored.rglob("*-320.webp")).unlink()
@@ -303,11 +315,11 @@ def test_an_image_whose_files_were_lost_is_uploaded_again(authors_api: Api, stor
 
 
 @pytest.mark.parametrize("count", [1, 30])
-def test_a_list_costs_one_query_however_long(
+def test_number_of_queries_of_a_list_is_constant(
     authors_api: Api, author: User, count: int, django_assert_num_queries: Any
 ) -> None:
     for _ in range(count):
         make_media(author=author)
     authors_api.get("/media")
-    with django_assert_num_queries(2):  # who asks, and the list
+    with django_assert_num_queries(2):  # authentication, and the list
         assert len(authors_api.get("/media", {"limit": 100}).json()["items"]) == count

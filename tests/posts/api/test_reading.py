@@ -1,4 +1,4 @@
-"""Reading one post: `GET /posts/{post_id}` and `/posts/by-slug/{slug}`."""
+"""`GET /posts/{post_id}` and `GET /posts/by-slug/{slug}`."""
 
 from collections.abc import Callable
 
@@ -12,17 +12,17 @@ from tests.client import Api, assert_problem
 from tests.factories import make_admin, make_author, make_draft, make_editor, make_post, make_scheduled, make_user
 
 
-def test_everybody_reads_a_public_post_by_id_and_by_slug(api: Api) -> None:
+def test_public_post_is_readable_by_id_and_by_slug(api: Api) -> None:
     post = make_post(title="Été", content="Some *text*.", tags=["bread"])
     by_id, by_slug = api.get(f"/posts/{post.pk}"), api.get("/posts/by-slug/été")
     assert by_id.status_code == by_slug.status_code == 200
     assert by_id.json() == by_slug.json()
-    answer = by_id.json()
-    assert (answer["id"], answer["slug"], answer["status"], answer["tags"]) == (post.pk, "été", "published", ["bread"])
-    assert (answer["content"], answer["content_html"]) == ("Some *text*.", "<p>Some <em>text</em>.</p>\n")
-    assert answer["published_at"].endswith("Z")
-    assert set(answer["author"]) == {"id", "username", "full_name"}
-    assert api.acting_as(make_user()).get(f"/posts/{post.pk}").json() == answer
+    result = by_id.json()
+    assert (result["id"], result["slug"], result["status"], result["tags"]) == (post.pk, "été", "published", ["bread"])
+    assert (result["content"], result["content_html"]) == ("Some *text*.", "<p>Some <em>text</em>.</p>\n")
+    assert result["published_at"].endswith("Z")
+    assert set(result["author"]) == {"id", "username", "full_name"}
+    assert api.acting_as(make_user()).get(f"/posts/{post.pk}").json() == result
 
 
 @pytest.mark.parametrize("make", [make_draft, make_scheduled])
@@ -30,7 +30,9 @@ def test_everybody_reads_a_public_post_by_id_and_by_slug(api: Api) -> None:
     ("who", "status"),
     [("nobody", 404), ("reader", 404), ("stranger", 404), ("author", 200), ("editor", 200), ("admin", 200)],
 )
-def test_who_may_see_what_is_not_public(api: Api, make: Callable[..., Post], who: str, status: int) -> None:
+def test_draft_and_scheduled_post_are_visible_to_owner_editor_and_admin_only(
+    api: Api, make: Callable[..., Post], who: str, status: int
+) -> None:
     author = make_author()
     post = make(author=author)
     users: dict[str, Callable[[], User]] = {
@@ -49,14 +51,14 @@ def test_who_may_see_what_is_not_public(api: Api, make: Callable[..., Post], who
             assert response.json()["id"] == post.pk
 
 
-def test_a_former_author_sees_their_drafts_no_more(api: Api) -> None:
+def test_author_who_became_a_reader_does_not_see_own_drafts(api: Api) -> None:
     author = make_author()
     draft = make_draft(author=author)
     User.objects.filter(pk=author.pk).update(role="reader")
     assert_problem(api.acting_as(author).get(f"/posts/{draft.pk}"), 404, "not_found")
 
 
-def test_what_is_hidden_and_what_is_not_there_get_the_same_answer(api: Api) -> None:
+def test_hidden_and_missing_posts_get_the_same_response(api: Api) -> None:
     draft = make_draft()
     hidden, missing = api.get(f"/posts/{draft.pk}"), api.get(f"/posts/{2**63 - 1}")
     assert (hidden.status_code, hidden.content) == (missing.status_code, missing.content)
@@ -65,7 +67,7 @@ def test_what_is_hidden_and_what_is_not_there_get_the_same_answer(api: Api) -> N
 
 
 @pytest.mark.parametrize("post_id", [0, 2**63, 10**30])
-def test_an_id_that_no_row_can_have_is_refused(api: Api, post_id: int) -> None:
+def test_id_out_of_range_is_refused(api: Api, post_id: int) -> None:
     for method in ("GET", "HEAD"):
         response = api.send(method, f"/posts/{post_id}")
         assert response.status_code == 422
@@ -73,22 +75,22 @@ def test_an_id_that_no_row_can_have_is_refused(api: Api, post_id: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["/posts/x", "/posts/-1", "/posts/1.0", f"/posts/{'9' * 5000}", "/posts/by-slug/"])
-def test_an_address_of_another_form_is_not_found(api: Api, path: str) -> None:
+def test_path_that_matches_no_route_is_not_found(api: Api, path: str) -> None:
     assert_problem(api.get(path), 404, "not_found")
 
 
 @pytest.mark.parametrize("slug", ["Upper", "a%20b", "-", "%C3%A9"])
-def test_a_slug_that_no_post_can_have_is_not_found(api: Api, slug: str) -> None:
+def test_invalid_slug_is_not_found(api: Api, slug: str) -> None:
     assert_problem(api.get(f"/posts/by-slug/{slug}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("slug", ["s" * 101, "a%00b"])
-def test_what_is_no_text_or_too_long_is_refused(api: Api, slug: str) -> None:
+def test_slug_with_nul_or_too_long_is_refused(api: Api, slug: str) -> None:
     assert_problem(api.get(f"/posts/by-slug/{slug}"), 422, "validation_error", "#/path/slug")
 
 
 @pytest.mark.parametrize("path", ["/posts/{post.pk}", "/posts/by-slug/{post.slug}"])
-def test_reading_a_post_costs_one_query_and_no_password(api: Api, path: str) -> None:
+def test_reading_a_post_takes_one_query_that_reads_no_password(api: Api, path: str) -> None:
     reader, post = make_user(), make_post(tags=[f"tag-{number}" for number in range(50)])
     for viewers_api, cost in ((api, 1), (api.acting_as(reader), 2)):
         with CaptureQueriesContext(connection) as queries:

@@ -1,10 +1,10 @@
-"""Slugs that a post had before."""
+"""`GET /posts/by-slug/{slug}` with a former slug of a post."""
 
 from tests.client import Api, assert_problem
 from tests.factories import make_author, make_draft, make_post
 
 
-def test_a_former_slug_sends_on_to_the_present_one(api: Api) -> None:
+def test_former_slug_redirects_to_the_current_one(api: Api) -> None:
     author = make_author()
     authors_api = api.acting_as(author)
     post = make_post(author=author, slug="first")
@@ -17,7 +17,7 @@ def test_a_former_slug_sends_on_to_the_present_one(api: Api) -> None:
     assert api.get("/posts/by-slug/third").json()["id"] == post.pk
 
 
-def test_a_slug_that_comes_back_is_no_former_one(api: Api) -> None:
+def test_slug_that_is_current_again_does_not_redirect(api: Api) -> None:
     author = make_author()
     authors_api = api.acting_as(author)
     post = make_post(author=author, slug="first")
@@ -27,7 +27,7 @@ def test_a_slug_that_comes_back_is_no_former_one(api: Api) -> None:
     assert api.get("/posts/by-slug/second").status_code == 308
 
 
-def test_a_slug_made_from_a_title_avoids_former_ones_and_a_given_one_takes_it(api: Api) -> None:
+def test_generated_slug_avoids_former_slugs_and_explicit_slug_takes_one(api: Api) -> None:
     author = make_author()
     authors_api = api.acting_as(author)
     post = make_post(author=author, title="Bread")
@@ -39,7 +39,7 @@ def test_a_slug_made_from_a_title_avoids_former_ones_and_a_given_one_takes_it(ap
     assert api.get("/posts/by-slug/bread").json()["id"] == taking.json()["id"]
 
 
-def test_a_former_slug_tells_nobody_of_a_post_that_they_may_not_see(api: Api) -> None:
+def test_former_slug_of_a_hidden_post_is_not_found(api: Api) -> None:
     author = make_author()
     post = make_draft(author=author, slug="first")
     authors_api = api.acting_as(author)

@@ -1,4 +1,4 @@
-"""`GET /tags` and `/tags/{tag}`."""
+"""`GET /tags` and `GET /tags/{tag}`."""
 
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from tests.client import Api, assert_problem
 from tests.factories import make_admin, make_author, make_draft, make_post, make_scheduled
 
 
-def test_tags_are_listed_by_name_with_the_count_of_their_public_posts(api: Api) -> None:
+def test_list_is_ordered_by_name_with_counts_of_public_posts(api: Api) -> None:
     make_post(tags=["soup", "bread"])
     make_post(tags=["bread"])
     make_draft(tags=["bread", "secret"])
@@ -22,7 +22,7 @@ def test_tags_are_listed_by_name_with_the_count_of_their_public_posts(api: Api) 
     assert api.acting_as(make_admin()).get("/tags").json() == expected
 
 
-def test_tags_come_in_pages(api: Api) -> None:
+def test_tags_are_paginated(api: Api) -> None:
     make_post(tags=list("edcba"))
     first = api.get("/tags", {"limit": 2}).json()
     second = api.get("/tags", {"limit": 2, "cursor": first["next"]}).json()
@@ -47,25 +47,25 @@ def test_tags_come_in_pages(api: Api) -> None:
         ("É", ["été"]),
     ],
 )
-def test_tags_are_found_by_their_beginning(api: Api, q: str, names: list[str]) -> None:
+def test_q_filters_tags_by_prefix(api: Api, q: str, names: list[str]) -> None:
     make_post(tags=["bread", "baking", "soup", "été"])
     assert [tag["name"] for tag in api.get("/tags", {"q": q}).json()["items"]] == names
 
 
 @pytest.mark.parametrize("tag", ["bread", "c++", "a/b", "two words", "été", "パン", "100%", "?", "#1", "."])
-def test_any_tag_can_be_read(api: Api, tag: str) -> None:
+def test_tag_with_special_characters_can_be_read(api: Api, tag: str) -> None:
     make_post(tags=[tag])
     make_draft(tags=[tag])
     assert api.get(f"/tags/{quote(tag, safe='')}").json() == {"name": tag, "post_count": 1}
 
 
 @pytest.mark.parametrize("path", ["BREAD", "%20bread%20", "Bread"])
-def test_a_tag_is_read_in_any_case_of_letters(api: Api, path: str) -> None:
+def test_tag_in_the_path_ignores_case_and_outer_spaces(api: Api, path: str) -> None:
     make_post(tags=["bread"])
     assert api.get(f"/tags/{path}").json() == {"name": "bread", "post_count": 1}
 
 
-def test_a_tag_without_public_posts_is_not_there(api: Api) -> None:
+def test_tag_without_public_posts_is_not_found(api: Api) -> None:
     make_draft(tags=["secret"])
     make_scheduled(tags=["secret"])
     assert_problem(api.get("/tags/secret"), 404, "not_found")
@@ -74,7 +74,7 @@ def test_a_tag_without_public_posts_is_not_there(api: Api) -> None:
 
 
 @pytest.mark.parametrize("tag", ["t" * 51, "a%00", "%20"])
-def test_what_is_no_tag_is_refused(api: Api, tag: str) -> None:
+def test_invalid_tag_is_refused(api: Api, tag: str) -> None:
     assert_problem(api.get(f"/tags/{tag}"), 422, "validation_error", "#/path/tag")
 
 
@@ -91,11 +91,11 @@ def test_what_is_no_tag_is_refused(api: Api, tag: str) -> None:
     ],
     ids=ascii,
 )
-def test_a_bad_question_is_refused(api: Api, query: dict[str, Any], pointer: str) -> None:
+def test_invalid_query_parameter_is_refused(api: Api, query: dict[str, Any], pointer: str) -> None:
     assert_problem(api.get("/tags", query), 422, "validation_error", pointer)
 
 
-def test_tags_cost_one_query_however_many_posts(api: Api) -> None:
+def test_tags_take_one_query_for_any_number_of_posts(api: Api) -> None:
     author = make_author()
     for total in (1, 100):
         for number in range(Post.objects.count(), total):

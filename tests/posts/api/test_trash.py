@@ -1,4 +1,4 @@
-"""The trash: a deleted post is not found, and can be restored."""
+"""`DELETE /posts/{post_id}`, `POST /posts/{post_id}/restore`, and the command `purge_trash`."""
 
 from datetime import timedelta
 from io import StringIO
@@ -13,7 +13,7 @@ from tests.client import Api, assert_problem
 from tests.factories import make_admin, make_author, make_draft, make_editor, make_post, make_scheduled, make_user
 
 
-def test_a_deleted_post_is_found_nowhere_but_in_the_trash(api: Api) -> None:
+def test_trashed_post_is_only_in_lists_of_the_trash_and_of_all_posts(api: Api) -> None:
     author = make_author()
     authors_api = api.acting_as(author)
     post = make_post(author=author, tags=["bread"])
@@ -39,7 +39,7 @@ def test_a_deleted_post_is_found_nowhere_but_in_the_trash(api: Api) -> None:
 
 
 @pytest.mark.parametrize("make", [make_post, make_draft, make_scheduled])
-def test_a_restored_post_is_what_it_was(api: Api, make: type) -> None:
+def test_restored_post_equals_the_original_except_for_its_version(api: Api, make: type) -> None:
     author = make_author()
     authors_api = api.acting_as(author)
     post = make(author=author, tags=["bread"])
@@ -51,7 +51,7 @@ def test_a_restored_post_is_what_it_was(api: Api, make: type) -> None:
     assert authors_api.post(f"/posts/{post.pk}/restore").json() == after
 
 
-def test_who_sees_what_is_in_the_trash(api: Api) -> None:
+def test_trash_is_visible_to_owner_editor_and_admin_only(api: Api) -> None:
     post = make_post()
     services.trash_post(actor=post.author, post_id=post.pk)
     seen = [
@@ -66,7 +66,7 @@ def test_who_sees_what_is_in_the_trash(api: Api) -> None:
     assert api.acting_as(make_editor()).post(f"/posts/{post.pk}/restore").status_code == 200
 
 
-def test_a_trashed_post_gives_its_slug_away_and_comes_back_with_a_free_one(api: Api) -> None:
+def test_trashed_post_frees_its_slug_and_is_restored_with_a_free_slug(api: Api) -> None:
     author = make_author()
     authors_api = api.acting_as(author)
     post, other = make_post(author=author, title="Bread"), make_post(author=author, title="Rye")
@@ -81,7 +81,7 @@ def test_a_trashed_post_gives_its_slug_away_and_comes_back_with_a_free_one(api: 
 
 
 @pytest.mark.django_db
-def test_the_trash_is_emptied_of_what_is_old() -> None:
+def test_purge_trash_deletes_posts_older_than_the_given_age() -> None:
     author = make_author()
     old, new, kept = (make_post(author=author, tags=["a"]) for _ in range(3))
     for post in (old, new):
@@ -97,6 +97,6 @@ def test_the_trash_is_emptied_of_what_is_old() -> None:
 
 
 @pytest.mark.parametrize("age", ["", "30", "d", "-1d", "1y", "30 d"])
-def test_an_age_is_read_strictly(age: str) -> None:
+def test_purge_trash_refuses_an_invalid_age(age: str) -> None:
     with pytest.raises(CommandError, match="is not an age"):
         call_command("purge_trash", f"--older-than={age}")

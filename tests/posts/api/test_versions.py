@@ -1,4 +1,4 @@
-"""Versions: `If-Match`, revisions, and what a change leaves behind."""
+"""The versions of a post: `If-Match`, and the endpoints of its revisions."""
 
 import asyncio
 from pathlib import Path
@@ -13,7 +13,7 @@ from posts import services
 from posts.models import Post, Revision
 from tests.client import Api, assert_problem
 from tests.factories import make_author, make_editor, make_post, make_user
-from tests.server import manage, serving
+from tests.server import PASSWORD, manage, serving
 
 CHANGES: list[tuple[str, str, Any]] = [
     ("PATCH", "", {"title": "After"}),
@@ -37,7 +37,7 @@ def authors_api(api: Api, author: User) -> Api:
 
 class TestIfMatch:
     @pytest.mark.parametrize(("method", "action", "body"), CHANGES)
-    def test_a_stale_version_changes_nothing_and_tells_the_current_etag(
+    def test_stale_version_changes_nothing_and_returns_the_current_etag(
         self, authors_api: Api, author: User, method: str, action: str, body: Any
     ) -> None:
         post = make_post(author=author)
@@ -64,20 +64,20 @@ class TestIfMatch:
             ('"' + "9" * 40 + '-x"', False),
         ],
     )
-    def test_the_version_part_of_a_strong_tag_is_compared(
+    def test_version_part_of_a_strong_etag_is_compared(
         self, authors_api: Api, author: User, if_match: str, matches: bool
     ) -> None:
         post = make_post(author=author)
         response = authors_api.patch(f"/posts/{post.pk}", {"title": "After"}, **{"If-Match": if_match})
         assert response.status_code == (200 if matches else 412)
 
-    def test_without_it_nothing_is_checked(self, authors_api: Api, author: User) -> None:
+    def test_change_without_if_match_is_not_checked(self, authors_api: Api, author: User) -> None:
         post = make_post(author=author)
         for title in ("First", "Second"):
             assert authors_api.patch(f"/posts/{post.pk}", {"title": title}).status_code == 200
         assert Post.objects.get().version == 3
 
-    def test_who_may_not_change_the_post_learns_no_etag(self, api: Api) -> None:
+    def test_user_who_may_not_change_the_post_gets_no_etag(self, api: Api) -> None:
         post = make_post()
         response = api.acting_as(make_user()).patch(f"/posts/{post.pk}", {}, **{"If-Match": '"9-x"'})
         assert_problem(response, 403, "forbidden")
@@ -85,7 +85,7 @@ class TestIfMatch:
 
 
 class TestRevisions:
-    def test_every_change_keeps_one_and_says_who_made_it(self, api: Api, authors_api: Api, author: User) -> None:
+    def test_every_change_stores_a_revision_with_its_editor(self, api: Api, authors_api: Api, author: User) -> None:
         editor = make_editor(full_name="Ed Itor")
         created = authors_api.post("/posts", {"title": "One", "content": "Text.", "tags": ["a"]}).json()
         path = f"/posts/{created['id']}"
@@ -107,12 +107,12 @@ class TestRevisions:
             *("cover_image_id", "edited_by", "created_at"),
         }
 
-    def test_a_change_without_a_difference_keeps_none(self, authors_api: Api, author: User) -> None:
+    def test_change_without_a_difference_stores_no_revision(self, authors_api: Api, author: User) -> None:
         post = make_post(author=author)
         authors_api.patch(f"/posts/{post.pk}", {"title": post.title})
         assert Revision.objects.count() == 1
 
-    def test_they_come_in_pages(self, authors_api: Api, author: User) -> None:
+    def test_revisions_are_paginated(self, authors_api: Api, author: User) -> None:
         post = make_post(author=author)
         for number in range(4):
             services.update_post(actor=author, post_id=post.pk, changes={"title": f"Title {number}"})
@@ -120,17 +120,17 @@ class TestRevisions:
         rest = authors_api.get(f"/posts/{post.pk}/revisions", {"limit": 3, "cursor": page["next"]}).json()
         assert [item["version"] for item in page["items"] + rest["items"]] == [5, 4, 3, 2, 1]
 
-    def test_reverting_brings_texts_tags_and_slug_back_as_a_new_version(self, authors_api: Api, author: User) -> None:
+    def test_revert_restores_content_tags_and_slug_as_a_new_version(self, authors_api: Api, author: User) -> None:
         post = make_post(author=author, title="Before", content="Old *text*.", tags=["old"], excerpt="Old.")
         changes = {"title": "After", "content": "New.", "tags": ["new"], "excerpt": None, "slug": "after"}
         authors_api.patch(f"/posts/{post.pk}", changes)
         authors_api.post(f"/posts/{post.pk}/unpublish")
-        answer = authors_api.post(f"/posts/{post.pk}/revisions/1/revert").json()
-        assert (answer["title"], answer["slug"], answer["tags"]) == ("Before", "before", ["old"])
-        assert (answer["content_html"], answer["excerpt"]) == ("<p>Old <em>text</em>.</p>\n", "Old.")
-        assert (answer["version"], answer["published"]) == (4, False)
+        result = authors_api.post(f"/posts/{post.pk}/revisions/1/revert").json()
+        assert (result["title"], result["slug"], result["tags"]) == ("Before", "before", ["old"])
+        assert (result["content_html"], result["excerpt"]) == ("<p>Old <em>text</em>.</p>\n", "Old.")
+        assert (result["version"], result["published"]) == (4, False)
 
-    def test_a_user_who_is_gone_leaves_the_revision_behind(self, authors_api: Api, author: User) -> None:
+    def test_revision_of_a_deleted_user_has_no_editor(self, authors_api: Api, author: User) -> None:
         editor = make_editor()
         post = make_post(author=author)
         services.update_post(actor=editor, post_id=post.pk, changes={"title": "After"})
@@ -138,18 +138,20 @@ class TestRevisions:
         assert authors_api.get(f"/posts/{post.pk}/revisions/2").json()["edited_by"] is None
 
     @pytest.mark.parametrize("path", ["/revisions", "/revisions/1"])
-    def test_only_those_who_may_change_the_post_see_them(self, api: Api, path: str) -> None:
+    def test_only_users_who_may_change_the_post_see_revisions(self, api: Api, path: str) -> None:
         post = make_post()
         assert_problem(api.get(f"/posts/{post.pk}{path}"), 401, "unauthenticated")
         assert_problem(api.acting_as(make_author()).get(f"/posts/{post.pk}{path}"), 403, "forbidden")
         assert api.acting_as(make_editor()).get(f"/posts/{post.pk}{path}").status_code == 200
 
-    def test_one_that_is_not_there_is_404(self, authors_api: Api, author: User) -> None:
+    def test_missing_revision_is_not_found(self, authors_api: Api, author: User) -> None:
         post = make_post(author=author)
         assert_problem(authors_api.get(f"/posts/{post.pk}/revisions/2"), 404, "not_found")
         assert_problem(authors_api.post(f"/posts/{post.pk}/revisions/2/revert"), 404, "not_found")
 
-    def test_no_more_are_kept_than_the_setting_says(self, authors_api: Api, author: User, settings: Settings) -> None:
+    def test_revisions_keep_setting_limits_the_number_of_revisions(
+        self, authors_api: Api, author: User, settings: Settings
+    ) -> None:
         settings.REVISIONS_KEEP = 2
         post = make_post(author=author)
         for number in range(3):
@@ -159,15 +161,15 @@ class TestRevisions:
 
 
 @pytest.mark.slow
-def test_fifty_clients_that_change_one_post_at_once_lose_no_change(tmp_path: Path) -> None:
-    """Each reads, and writes with `If-Match`: as many revisions as successes, and each success builds on the last."""
+def test_fifty_concurrent_clients_with_if_match_lose_no_change(tmp_path: Path) -> None:
+    """Each client reads, and then writes with `If-Match`. Every success adds one revision and keeps earlier changes."""
     assert manage(tmp_path, "migrate", "-v0").returncode == 0
-    assert manage(tmp_path, "seed", "--password", "quiet-river-lantern").returncode == 0
+    assert manage(tmp_path, "seed", "--password", PASSWORD).returncode == 0
 
     async def change_all(url: str) -> tuple[list[int], dict[str, Any], int]:
         limits = httpx.Limits(max_connections=50)
         async with httpx.AsyncClient(base_url=f"{url}/api/v1", limits=limits, timeout=60) as client:
-            credentials = {"username": "author", "password": "quiet-river-lantern"}
+            credentials = {"username": "author", "password": PASSWORD}
             token = (await client.post("/auth/login", json=credentials)).json()["access_token"]
             client.headers["Authorization"] = f"Bearer {token}"
             post = (await client.post("/posts", json={"title": "Counted", "content": ""})).json()

@@ -1,16 +1,14 @@
-"""Writing posts: `POST /posts`, `PATCH` and `DELETE /posts/{post_id}`."""
+"""`POST /posts`, `PATCH /posts/{post_id}` and `DELETE /posts/{post_id}`."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from accounts.models import User
 from posts.models import Post
-from tests.client import Api, assert_problem
+from tests.client import Api, assert_problem, is_about_now
 from tests.factories import make_admin, make_author, make_draft, make_editor, make_post, make_scheduled, make_user
 
 NEW = {"title": "Rye and time", "content": "Some *text*."}
@@ -33,21 +31,16 @@ def stored(post: Post) -> Any:
     return Post.objects.filter(pk=post.pk).values().get()
 
 
-def is_about_now(text: str) -> bool:
-    moment = parse_datetime(text)
-    return moment is not None and abs(timezone.now() - moment) < timedelta(minutes=1)
-
-
-def test_a_new_post_is_answered_whole_with_its_address(authors_api: Api, author: User) -> None:
+def test_create_returns_the_post_and_its_location(authors_api: Api, author: User) -> None:
     response = authors_api.post("/posts", {**NEW, "tags": ["bread"], "excerpt": " Slowly. "})
     assert response.status_code == 201
     post = Post.objects.get()
-    answer = authors_api.get(f"/posts/{post.pk}").json()
-    assert answer == response.json()
+    result = authors_api.get(f"/posts/{post.pk}").json()
+    assert result == response.json()
     assert response["Location"] == f"http://testserver/api/v1/posts/{post.pk}"
-    assert is_about_now(answer.pop("created_at"))
-    assert is_about_now(answer.pop("updated_at"))
-    assert answer == {
+    assert is_about_now(result.pop("created_at"))
+    assert is_about_now(result.pop("updated_at"))
+    assert result == {
         "id": post.pk,
         "title": "Rye and time",
         "slug": "rye-and-time",
@@ -69,19 +62,19 @@ def test_a_new_post_is_answered_whole_with_its_address(authors_api: Api, author:
 @pytest.mark.parametrize(
     ("make", "status"), [(make_user, 403), (make_author, 201), (make_editor, 201), (make_admin, 201)]
 )
-def test_authors_editors_and_admins_write(api: Api, make: Callable[[], User], status: int) -> None:
+def test_authors_editors_and_admins_may_create_posts(api: Api, make: Callable[[], User], status: int) -> None:
     response = api.acting_as(make()).post("/posts", NEW)
     assert response.status_code == status
     assert Post.objects.count() == (status == 201)
 
 
-def test_nobody_known_writes_nothing(api: Api) -> None:
+def test_create_without_a_token_is_refused(api: Api) -> None:
     assert_problem(api.post("/posts", NEW), 401, "unauthenticated")
     assert not Post.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("given", "status", "published_at"),
+    ("fields", "status", "published_at"),
     [
         ({"published": True}, "published", "now"),
         ({"published": True, "published_at": None}, "published", "now"),
@@ -91,25 +84,25 @@ def test_nobody_known_writes_nothing(api: Api) -> None:
         ({}, "draft", None),
     ],
 )
-def test_a_post_may_be_published_as_it_is_made(
-    authors_api: Api, given: dict[str, Any], status: str, published_at: str | None
+def test_create_can_publish_or_schedule(
+    authors_api: Api, fields: dict[str, Any], status: str, published_at: str | None
 ) -> None:
-    answer = authors_api.post("/posts", {**NEW, **given}).json()
-    assert answer["status"] == status
+    result = authors_api.post("/posts", {**NEW, **fields}).json()
+    assert result["status"] == status
     if published_at == "now":
-        assert is_about_now(answer["published_at"])
+        assert is_about_now(result["published_at"])
     else:
-        assert answer["published_at"] == published_at
+        assert result["published_at"] == published_at
 
 
-def test_equal_titles_get_slugs_of_their_own(authors_api: Api) -> None:
+def test_equal_titles_get_distinct_slugs(authors_api: Api) -> None:
     slugs = [
         authors_api.post("/posts", {**NEW, "title": title}).json()["slug"] for title in ("Été", "été!", "🍞", "🥖")
     ]
     assert slugs == ["été", "été-2", "post", "post-2"]
 
 
-def test_a_slug_that_is_taken_is_a_conflict_and_stores_nothing(authors_api: Api, author: User) -> None:
+def test_taken_slug_is_a_conflict_and_stores_nothing(authors_api: Api, author: User) -> None:
     make_post(slug="rye")
     post = make_post(author=author, slug="oats", title="Before")
     assert_problem(authors_api.post("/posts", {**NEW, "slug": "rye"}), 409, "slug_taken")
@@ -118,15 +111,15 @@ def test_a_slug_that_is_taken_is_a_conflict_and_stores_nothing(authors_api: Api,
     assert Post.objects.count() == 2
 
 
-def test_a_hidden_posts_slug_is_taken_too(authors_api: Api) -> None:
+def test_slug_of_a_hidden_post_is_taken(authors_api: Api) -> None:
     make_draft(slug="secret")
     assert_problem(authors_api.post("/posts", {**NEW, "slug": "secret"}), 409, "slug_taken")
 
 
-def test_a_post_may_keep_its_own_slug(authors_api: Api, author: User) -> None:
+def test_patch_with_the_own_slug_is_no_conflict(authors_api: Api, author: User) -> None:
     post = make_post(author=author, slug="rye")
-    answer = authors_api.patch(f"/posts/{post.pk}", {"slug": "rye", "title": "After"}).json()
-    assert (answer["slug"], answer["title"]) == ("rye", "After")
+    result = authors_api.patch(f"/posts/{post.pk}", {"slug": "rye", "title": "After"}).json()
+    assert (result["slug"], result["title"]) == ("rye", "After")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +159,7 @@ def test_tags_are_normalised_and_keep_their_order(authors_api: Api, sent: list[s
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_the_longest_values_are_stored_whole(authors_api: Api, field: dict[str, Any]) -> None:
+def test_values_of_maximal_length_are_stored_whole(authors_api: Api, field: dict[str, Any]) -> None:
     response = authors_api.post("/posts", {**NEW, **field})
     assert response.status_code == 201
     assert {name: response.json()[name] for name in field} == field
@@ -237,7 +230,9 @@ BAD_IN_BOTH: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "pointers"), BAD_IN_BOTH, ids=lambda value: ascii(value)[:40])
-def test_a_bad_field_is_named_and_nothing_is_stored(authors_api: Api, author: User, fields: Any, pointers: str) -> None:
+def test_error_points_at_the_invalid_field_and_nothing_is_stored(
+    authors_api: Api, author: User, fields: Any, pointers: str
+) -> None:
     response = authors_api.post("/posts", {**NEW, **fields})
     assert_problem(response, 422, "validation_error", *pointers.split())
     assert not Post.objects.exists()
@@ -260,29 +255,29 @@ def test_a_bad_field_is_named_and_nothing_is_stored(authors_api: Api, author: Us
     ],
     ids=ascii,
 )
-def test_a_time_is_as_in_rfc_3339(authors_api: Api, moment: str) -> None:
+def test_time_that_is_not_rfc_3339_is_refused(authors_api: Api, moment: str) -> None:
     response = authors_api.post("/posts", {**NEW, "published_at": moment})
     assert_problem(response, 422, "validation_error", "#/published_at")
 
 
-def test_every_bad_field_is_named_at_once(authors_api: Api) -> None:
+def test_all_invalid_fields_are_reported_at_once(authors_api: Api) -> None:
     response = authors_api.post("/posts", {"title": "", "slug": "A", "tags": [1], "author": 1})
     assert_problem(response, 422, "validation_error", "#/title", "#/content", "#/slug", "#/tags/0", "#/author")
 
 
 @pytest.mark.parametrize("name", ["title", "content"])
-def test_a_post_has_a_title_and_a_content(authors_api: Api, name: str) -> None:
+def test_title_and_content_are_required(authors_api: Api, name: str) -> None:
     body = {key: value for key, value in NEW.items() if key != name}
     assert_problem(authors_api.post("/posts", body), 422, "validation_error", f"#/{name}")
 
 
-def test_null_for_an_optional_field_of_a_new_post_is_its_absence(authors_api: Api) -> None:
-    answer = authors_api.post("/posts", {**NEW, "slug": None, "excerpt": None, "published_at": None}).json()
-    assert (answer["slug"], answer["excerpt"], answer["published_at"]) == ("rye-and-time", "Some text.", None)
+def test_null_for_an_optional_field_of_a_new_post_equals_its_absence(authors_api: Api) -> None:
+    result = authors_api.post("/posts", {**NEW, "slug": None, "excerpt": None, "published_at": None}).json()
+    assert (result["slug"], result["excerpt"], result["published_at"]) == ("rye-and-time", "Some text.", None)
 
 
-def test_a_patch_keeps_what_is_absent(authors_api: Api, author: User) -> None:
-    post = make_post(author=author, tags=["bread"], excerpt="Param.")
+def test_patch_keeps_absent_fields(authors_api: Api, author: User) -> None:
+    post = make_post(author=author, tags=["bread"], excerpt="Explicit.")
     before = authors_api.get(f"/posts/{post.pk}").json()
     after = authors_api.patch(f"/posts/{post.pk}", {"title": "After"}).json()
     assert after["version"] == 2
@@ -292,66 +287,68 @@ def test_a_patch_keeps_what_is_absent(authors_api: Api, author: User) -> None:
     assert after == before
 
 
-def test_a_patch_of_the_content_renders_it_anew(authors_api: Api, author: User) -> None:
+def test_patch_of_the_content_updates_the_derived_fields(authors_api: Api, author: User) -> None:
     post = make_post(author=author)
-    answer = authors_api.patch(f"/posts/{post.pk}", {"content": "# New\n\n" + "word " * 240}).json()
-    assert answer["content_html"].startswith('<h1 id="user-content-new">New</h1>\n')
-    assert answer["excerpt"].startswith("New word word")
-    assert answer["reading_minutes"] == 2
+    result = authors_api.patch(f"/posts/{post.pk}", {"content": "# New\n\n" + "word " * 240}).json()
+    assert result["content_html"].startswith('<h1 id="user-content-new">New</h1>\n')
+    assert result["excerpt"].startswith("New word word")
+    assert result["reading_minutes"] == 2
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"title": "Same"}, {"tags": ["Bread "], "excerpt": "Param."}, {"published": True}]
+    "body", [{}, {"title": "Same"}, {"tags": ["Bread "], "excerpt": "Explicit."}, {"published": True}]
 )
-def test_a_patch_without_a_difference_changes_nothing(authors_api: Api, author: User, body: dict[str, Any]) -> None:
-    post = make_post(author=author, title="Same", tags=["bread"], excerpt="Param.")
+def test_patch_without_a_difference_changes_nothing(authors_api: Api, author: User, body: dict[str, Any]) -> None:
+    post = make_post(author=author, title="Same", tags=["bread"], excerpt="Explicit.")
     before = authors_api.get(f"/posts/{post.pk}").json()
     assert authors_api.patch(f"/posts/{post.pk}", body).json() == before
     assert authors_api.get(f"/posts/{post.pk}").json() == before
 
 
-def test_a_patch_without_a_body_changes_nothing(authors_api: Api, author: User) -> None:
+def test_patch_without_a_body_changes_nothing(authors_api: Api, author: User) -> None:
     post = make_post(author=author)
+    before = stored(post)
     assert authors_api.send("PATCH", f"/posts/{post.pk}").status_code == 200
+    assert stored(post) == before
 
 
 def test_null_clears_the_excerpt(authors_api: Api, author: User) -> None:
-    post = make_post(author=author, content="Derived.", excerpt="Param.")
+    post = make_post(author=author, content="Derived.", excerpt="Explicit.")
     assert authors_api.patch(f"/posts/{post.pk}", {"excerpt": None}).json()["excerpt"] == "Derived."
 
 
-def test_null_clears_the_time_of_a_draft(authors_api: Api, author: User) -> None:
+def test_null_clears_published_at_of_a_draft(authors_api: Api, author: User) -> None:
     post = make_draft(author=author, published_at=LONG_AGO)
-    answer = authors_api.patch(f"/posts/{post.pk}", {"published_at": None}).json()
-    assert (answer["published_at"], answer["status"]) == (None, "draft")
+    result = authors_api.patch(f"/posts/{post.pk}", {"published_at": None}).json()
+    assert (result["published_at"], result["status"]) == (None, "draft")
 
 
 @pytest.mark.parametrize("moment", [LONG_AGO, LATER])
-def test_null_for_the_time_of_a_published_post_is_now(authors_api: Api, author: User, moment: datetime) -> None:
+def test_null_published_at_of_a_published_post_means_now(authors_api: Api, author: User, moment: datetime) -> None:
     post = make_post(author=author, published_at=moment)
-    answer = authors_api.patch(f"/posts/{post.pk}", {"published_at": None}).json()
-    assert answer["status"] == "published"
-    assert is_about_now(answer["published_at"])
+    result = authors_api.patch(f"/posts/{post.pk}", {"published_at": None}).json()
+    assert result["status"] == "published"
+    assert is_about_now(result["published_at"])
 
 
 @pytest.mark.parametrize(
     ("moment", "kept"), [(None, False), (LONG_AGO, True), (LATER, False)], ids=["no time", "past", "future"]
 )
-def test_a_patch_publishes_now_or_at_the_posts_time_in_the_past(
+def test_patch_published_uses_a_past_published_at_and_else_now(
     authors_api: Api, author: User, moment: datetime | None, kept: bool
 ) -> None:
     post = make_draft(author=author, published_at=moment)
-    answer = authors_api.patch(f"/posts/{post.pk}", {"published": True}).json()
-    assert answer["status"] == "published"
-    assert answer["published_at"] == "2020-01-01T00:00:00Z" if kept else is_about_now(answer["published_at"])
+    result = authors_api.patch(f"/posts/{post.pk}", {"published": True}).json()
+    assert result["status"] == "published"
+    assert result["published_at"] == "2020-01-01T00:00:00Z" if kept else is_about_now(result["published_at"])
 
 
-def test_a_patch_schedules_and_unpublishes(authors_api: Api, author: User) -> None:
+def test_patch_can_schedule_and_unpublish(authors_api: Api, author: User) -> None:
     post = make_draft(author=author)
     body: dict[str, Any] = {"published": True, "published_at": "2100-01-01T00:00:00Z"}
     assert authors_api.patch(f"/posts/{post.pk}", body).json()["status"] == "scheduled"
-    answer = authors_api.patch(f"/posts/{post.pk}", {"published": False}).json()
-    assert (answer["status"], answer["published_at"]) == ("draft", "2100-01-01T00:00:00Z")
+    result = authors_api.patch(f"/posts/{post.pk}", {"published": False}).json()
+    assert (result["status"], result["published_at"]) == ("draft", "2100-01-01T00:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -367,7 +364,7 @@ def test_a_patch_schedules_and_unpublishes(authors_api: Api, author: User) -> No
 @pytest.mark.parametrize(
     ("method", "action"), [("PATCH", ""), ("DELETE", ""), ("POST", "/publish"), ("POST", "/unpublish")]
 )
-def test_what_is_seen_may_be_forbidden_and_what_is_not_seen_is_not_there(
+def test_change_is_forbidden_for_visible_posts_and_not_found_for_hidden_ones(
     api: Api, make_actor: Any, make: Any, status: int, code: str, method: str, action: str
 ) -> None:
     post = make()
@@ -379,16 +376,16 @@ def test_what_is_seen_may_be_forbidden_and_what_is_not_seen_is_not_there(
 
 
 @pytest.mark.parametrize("make", [make_editor, make_admin])
-def test_editors_and_admins_change_and_delete_everyones_posts(api: Api, make: Callable[[], User]) -> None:
+def test_editors_and_admins_change_and_delete_posts_of_others(api: Api, make: Callable[[], User]) -> None:
     post = make_draft()
     editors_api = api.acting_as(make())
-    answer = editors_api.patch(f"/posts/{post.pk}", {"title": "After"}).json()
-    assert (answer["title"], answer["author"]["id"]) == ("After", post.author.pk)
+    result = editors_api.patch(f"/posts/{post.pk}", {"title": "After"}).json()
+    assert (result["title"], result["author"]["id"]) == ("After", post.author.pk)
     assert editors_api.delete(f"/posts/{post.pk}").status_code == 204
     assert not Post.objects.not_trashed().exists()
 
 
-def test_a_deleted_post_is_gone_with_its_tags(authors_api: Api, author: User) -> None:
+def test_deleted_post_and_its_tags_are_not_found(authors_api: Api, author: User) -> None:
     post = make_post(author=author, tags=["bread"])
     response = authors_api.delete(f"/posts/{post.pk}")
     assert (response.status_code, response.content) == (204, b"")

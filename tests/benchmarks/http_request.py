@@ -1,4 +1,4 @@
-"""One HTTP request of a measurement: as the bytes that a load sends again and again, and sent once, to look at."""
+"""An HTTP request of a measurement. It can be sent once, or turned into the bytes that the load sends repeatedly."""
 
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -7,12 +7,12 @@ HOST = "127.0.0.1"
 TIMEOUT = 30
 
 NUMBER = "@@@@@@@@@"
-"""Stands in a body where each repetition puts a number of its own, of as many digits."""
+"""A placeholder in a body. Each repetition replaces it by another number with as many digits."""
 
 
 @dataclass(frozen=True)
-class Call:
-    """A request, with a JSON body if there is one, and a bearer token if there is one."""
+class Request:
+    """A request. Its JSON body and its bearer token may be empty."""
 
     path: str
     method: str = "GET"
@@ -29,7 +29,7 @@ class Call:
         return headers
 
     def raw(self, port: int) -> bytes:
-        """The request as it goes over a connection that is kept alive."""
+        """Return the bytes of the request, for a connection that is kept alive."""
         body = self.body.encode()
         headers = {"Host": f"{HOST}:{port}", **self.headers}
         if self.method != "GET":
@@ -38,7 +38,7 @@ class Call:
         return "\r\n".join([*lines, "", ""]).encode() + body
 
     def send(self, port: int, *, number: int = 0) -> tuple[int, bytes]:
-        """Send the request on a connection of its own, and return the status and the body of the answer."""
+        """Send the request on a new connection, and return the status and the body of the response."""
         connection = HTTPConnection(HOST, port, timeout=TIMEOUT)
         try:
             body = self.body.replace(NUMBER, f"{number:0{len(NUMBER)}}").encode()
