@@ -19,7 +19,7 @@ def migrate_under_lock(*, verbosity: int) -> None:
 
     Raises `CommandError` when the database does not answer.
     """
-    with _answering(), _lock():
+    with _answering(), migration_lock():
         call_command("migrate", interactive=False, verbosity=max(0, verbosity - 1))
 
 
@@ -41,7 +41,8 @@ def _answering() -> Iterator[None]:
 
 
 @contextmanager
-def _lock() -> Iterator[None]:
+def migration_lock() -> Iterator[None]:
+    """Hold the lock that lets one process at a time change the whole database."""
     if connection.vendor == "sqlite":
         with FileLock(settings.DATA_DIR / "migrate.lock"):
             yield

@@ -38,7 +38,6 @@ SUMMARY = (
 CONTENT = ("content", "content_html")
 MEDIA_URL = "/media/"
 
-
 NEXT_PUBLICATION = (
     "SELECT MIN(published_at) FROM posts_post WHERE published AND trashed_at IS NULL AND published_at > %s"
 )
@@ -294,6 +293,18 @@ class Post(QuicklyLoaded):
     def summary(self) -> str:
         """The excerpt that was given, or the one derived from the content."""
         return self.excerpt or self.derived_excerpt
+
+
+class RendererState(models.Model):
+    """The version of the renderer that made the HTML of all posts: one row, or none before the first rebuild."""
+
+    version = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.version)
 
 
 class RevisionQuerySet(models.QuerySet["Revision"]):

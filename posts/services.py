@@ -17,8 +17,8 @@ from accounts.models import User
 from blogsite.constraints import explained
 from blogsite.errors import BlogError, FieldError, Forbidden, Invalid, NotFound, SlugTaken, Stale
 from posts import slugs
+from posts.content.markdown import render
 from posts.models import FormerSlug, Media, Post, PostQuerySet, Revision
-from posts.rendering import render
 
 # SQLite names a broken constraint over plain columns by its columns, PostgreSQL by its name.
 _CONFLICTS: dict[str, type[BlogError]] = {"posts_post_slug_unique": SlugTaken, "posts_post.slug": SlugTaken}

@@ -17,8 +17,8 @@ from django_bolt.exceptions import HTTPException
 from msgspec import Meta, Struct
 
 from accounts.models import User, UserQuerySet, Viewer
+from posts.content.markdown import render
 from posts.models import Post
-from posts.rendering import render
 from posts.slugs import slug_from
 
 PAGE = 20

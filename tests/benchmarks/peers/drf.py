@@ -11,8 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from posts.content.markdown import render
 from posts.models import Post, PostQuerySet
-from posts.rendering import render
 from posts.slugs import slug_from
 from tests.benchmarks.peers import tokens
 

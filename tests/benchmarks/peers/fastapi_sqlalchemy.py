@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 settings.configure(USE_I18N=False)  # rendering asks Django for its ellipsis
 
-from posts.rendering import render  # noqa: E402
+from posts.content.markdown import render  # noqa: E402
 from posts.slugs import slug_from  # noqa: E402
 from tests.benchmarks.peers import tokens  # noqa: E402
 from tests.benchmarks.peers.sqlalchemy_tables import (  # noqa: E402

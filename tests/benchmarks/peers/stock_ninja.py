@@ -14,8 +14,8 @@ from ninja.errors import HttpError
 from ninja.security import HttpBearer
 
 from accounts.models import User, Viewer
+from posts.content.markdown import render
 from posts.models import Post
-from posts.rendering import render
 from posts.slugs import slug_from
 from tests.benchmarks.peers import tokens
 
