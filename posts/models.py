@@ -273,6 +273,18 @@ class Post(FastLoadingModel):
         return self.excerpt or self.derived_excerpt
 
 
+class RendererState(models.Model):
+    """The version of the renderer that made the HTML of all posts: one row, or none before the first rebuild."""
+
+    version = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.version)
+
+
 class RevisionQuerySet(models.QuerySet["Revision"]):
     """The scopes of revisions."""
 

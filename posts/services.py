@@ -18,8 +18,8 @@ from blogsite.db.constraints import translate_integrity_errors
 from blogsite.errors import BlogError, FieldError, Forbidden, Invalid, NotFound, SlugTaken, Stale
 from posts.access import Access
 from posts.content import slugs
+from posts.content.markdown import render
 from posts.models import FormerSlug, Media, Post, PostQuerySet, Revision
-from posts.rendering import render
 
 # SQLite names a violated constraint over plain columns by these columns, PostgreSQL by its name.
 _CONFLICTS: dict[str, type[BlogError]] = {"posts_post_slug_unique": SlugTaken, "posts_post.slug": SlugTaken}

@@ -19,7 +19,7 @@ def migrate_under_lock(*, verbosity: int) -> None:
 
     Raises `CommandError` if the database cannot be reached.
     """
-    with _translate_connection_errors(), _lock():
+    with _translate_connection_errors(), migration_lock():
         call_command("migrate", interactive=False, verbosity=max(0, verbosity - 1))
 
 
@@ -41,7 +41,8 @@ def _translate_connection_errors() -> Iterator[None]:
 
 
 @contextmanager
-def _lock() -> Iterator[None]:
+def migration_lock() -> Iterator[None]:
+    """Hold the lock that lets one process at a time change the whole database."""
     if connection.vendor == "sqlite":
         with FileLock(settings.DATA_DIR / "migrate.lock"):
             yield

@@ -14,8 +14,8 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import User
 from posts import services
+from posts.content.markdown import RenderedContent, render
 from posts.models import Post
-from posts.rendering import Rendered, render
 from posts.sample.data import POSTS, USERS
 
 BATCH = 1000
@@ -113,7 +113,7 @@ def seed_many_posts(count: int) -> Iterator[tuple[int, int]]:
         yield len(batch), len(batch) - len(there)
 
 
-def _nth_post(number: int, writers: list[User], bodies: list[tuple[str, Rendered]]) -> Post:
+def _nth_post(number: int, writers: list[User], bodies: list[tuple[str, RenderedContent]]) -> Post:
     chance = random.Random(SEED + number)  # noqa: S311 - the same posts each time, not a secret
     content, rendered = chance.choice(bodies)
     moment = NEWEST - STEP * number

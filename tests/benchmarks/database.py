@@ -19,8 +19,8 @@ from django.db import connection, transaction  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from accounts.models import Role, User  # noqa: E402
+from posts.content.markdown import render  # noqa: E402
 from posts.models import Post  # noqa: E402
-from posts.rendering import render  # noqa: E402
 from tests.benchmarks.content import BODIES, COMMON_TAG, SEED, TAGS, UNIQUE_TAG, markdown_body  # noqa: E402
 from tests.benchmarks.workspace import AUTHORS, PASSWORD, author_name, published_at  # noqa: E402
 

@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from accounts.models import User
-from blogsite.db.migration_lock import migrate_under_lock, require_migrations
+from blogsite.db.migration_lock import migrate_under_lock, migration_lock, require_migrations
+from posts.content import rebuilding
 
 
 def _port(text: str) -> int:
@@ -59,6 +60,7 @@ class Command(BaseCommand):
             require_migrations()
         else:
             migrate_under_lock(verbosity=verbosity)
+            self._rebuild_content_if_outdated(verbosity)
         if demo:
             self._seed_if_empty()
         self.stdout.write(f"API documentation  http://{host}:{port}/api/v1/docs")
@@ -79,6 +81,11 @@ class Command(BaseCommand):
             forwarded_allow_ips=settings.FORWARDED_ALLOW_IPS,
             timeout_graceful_shutdown=10,
         )
+
+    def _rebuild_content_if_outdated(self, verbosity: int) -> None:
+        with migration_lock():  # servers that start together wait, and then find the work done
+            if rebuilding.is_outdated():
+                call_command("rebuild_content", stdout=self.stdout, verbosity=verbosity)
 
     def _seed_if_empty(self) -> None:
         if User.objects.exists():

@@ -18,9 +18,9 @@ from msgspec import Meta, Struct
 
 from accounts.models import User, UserQuerySet, Viewer
 from posts.access import Access
+from posts.content.markdown import render
 from posts.content.slugs import slug_from
 from posts.models import Post
-from posts.rendering import render
 
 PAGE = 20
 TOKEN = JWTAuthentication(

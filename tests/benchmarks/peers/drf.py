@@ -12,9 +12,9 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from posts.access import Access
+from posts.content.markdown import render
 from posts.content.slugs import slug_from
 from posts.models import Post, PostQuerySet
-from posts.rendering import render
 from tests.benchmarks.peers import tokens
 
 

@@ -21,8 +21,8 @@ from sqlalchemy.exc import IntegrityError
 
 settings.configure(USE_I18N=False)  # rendering uses Django's translated ellipsis
 
+from posts.content.markdown import render  # noqa: E402
 from posts.content.slugs import slug_from  # noqa: E402
-from posts.rendering import render  # noqa: E402
 from tests.benchmarks.peers import tokens  # noqa: E402
 from tests.benchmarks.peers.sqlalchemy_tables import (  # noqa: E402
     ACCOUNT,

@@ -15,9 +15,9 @@ from ninja.security import HttpBearer
 
 from accounts.models import User, Viewer
 from posts.access import Access
+from posts.content.markdown import render
 from posts.content.slugs import slug_from
 from posts.models import Post
-from posts.rendering import render
 from tests.benchmarks.peers import tokens
 
 PAGE = 20
