@@ -22,7 +22,7 @@ from blogsite.serving.media_files import MediaFiles  # noqa: E402
 from blogsite.serving.request_limits import RequestLimits  # noqa: E402
 from blogsite.serving.response_cache import ResponseCache  # noqa: E402
 from blogsite.serving.static_files import static_files  # noqa: E402
-from posts.media import services as media  # noqa: E402
+from posts.media import storage as media  # noqa: E402
 from posts.models import MEDIA_URL, NEXT_PUBLICATION  # noqa: E402
 
 api = APIHandler()
@@ -68,7 +68,7 @@ if settings.RESPONSE_CACHE_BYTES:
     application = ResponseCache(application, detector=detector, max_bytes=settings.RESPONSE_CACHE_BYTES)
 application = impersonal(application)
 application = ContentVersion(application, detector=detector, paths=("/api/", *FILES))
-application = MediaFiles(application, prefix=MEDIA_URL, storage=default_storage, find=media.find)
+application = MediaFiles(application, prefix=MEDIA_URL, storage=default_storage, find=media.find_file)
 application = RequestLimits(application, routes=settings.BODY_LIMITS, timeout=settings.BODY_TIMEOUT)
 application = Edge(
     application,

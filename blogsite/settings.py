@@ -173,7 +173,9 @@ STORAGES = {
 }
 MEDIA_QUOTA_BYTES = env.blog_media_quota
 
-# What is on its way in: originals, with all that is taken out of them. Nobody else may read it.
+# Uploaded files are always stored here, and read from here (`posts.media.services`). Their metadata is not removed yet:
+# no other user of the machine may read them.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "temporary"
 try:
     FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -105,6 +105,10 @@ class PostQuerySet(models.QuerySet["Post"]):
         visible = self if viewer.is_editor else self.filter(_PUBLISHED | Q(author=viewer.pk))
         return visible.with_status(status)
 
+    def changeable_by(self, user: User) -> Self:
+        """Posts that `user` may change: all for editors and admins, their own for authors."""
+        return self if user.is_editor else self.filter(author=user)
+
     def by(self, username: str) -> Self:
         """Posts of the author of this name. One id, so that an index on the author also serves the order."""
         return self.filter(author=User.objects.named(username).values("pk")[:1])
@@ -203,18 +207,18 @@ class Media(FastLoadingModel):
         return f"{MEDIA_URL}{self.name}"
 
     @property
-    def sources(self) -> list["Source"]:
-        """The variants, narrow to wide."""
-        return [Source(f"{self.stem}-{width}.webp", width, height) for width, height in self.variants]
+    def variant_files(self) -> list["Variant"]:
+        """The files of the variants, from narrow to wide."""
+        return [Variant(f"{self.stem}-{width}.webp", width, height) for width, height in self.variants]
 
     @property
     def file_names(self) -> list[str]:
-        return [self.name, *(source.name for source in self.sources)]
+        return [self.name, *(variant.name for variant in self.variant_files)]
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file of an image in one size, in pixels."""
+class Variant:
+    """A smaller file of an image. Its width and height are in pixels."""
 
     name: str
     width: int

@@ -135,7 +135,9 @@ class MediaOut(Output):
     bytes: int
     content_type: str
     alt_text: str
-    variants: list[VariantOut] = Field(validation_alias="sources", description="Narrow to wide; none of an animation.")
+    variants: list[VariantOut] = Field(
+        validation_alias="variant_files", description="Narrow to wide; none of an animation."
+    )
     sha256: str = Field(description="Of what was uploaded.")
     created_at: datetime
 

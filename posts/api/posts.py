@@ -318,7 +318,7 @@ async def _page(filters: PostFilters, asked: tuple[Any, ...]) -> Page:
 
 
 def _upload(request: UserRequest, file: UploadedFile, alt_text: str) -> UploadOut:
-    with uploads.received(file, actor=request.auth) as upload:
+    with uploads.received_upload(file, actor=request.auth) as upload:
         add = partial(uploads.add_media, actor=request.auth, upload=upload, alt_text=alt_text)
         sent = f"{upload.media.sha256} {alt_text}".encode()  # the body has a boundary that is never the same
         return do_once(request, add, UploadOut, body=sent)

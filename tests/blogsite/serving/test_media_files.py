@@ -10,7 +10,7 @@ from django.core.files.storage import FileSystemStorage, Storage
 
 from blogsite.serving.asgi import Message
 from blogsite.serving.media_files import CHUNK_BYTES, MediaFiles
-from posts.media.services import find
+from posts.media.storage import find_file
 from tests.blogsite.serving.asgi import Answer, ask, echo, scope_of
 
 FOLDER = "01"
@@ -30,7 +30,7 @@ class Elsewhere(Storage):
 def layer(tmp_path: Path) -> MediaFiles:
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / NAME).write_bytes(CONTENT)
-    return MediaFiles(echo, prefix="/media/", storage=FileSystemStorage(tmp_path), find=find)
+    return MediaFiles(echo, prefix="/media/", storage=FileSystemStorage(tmp_path), find=find_file)
 
 
 def get(layer: MediaFiles, name: str = NAME, method: str = "GET", **headers: str) -> Answer:
@@ -131,7 +131,7 @@ def test_other_methods_are_refused_and_other_paths_passed_on(layer: MediaFiles) 
 
 
 def test_what_is_stored_elsewhere_is_found_there_and_the_way_is_not_kept() -> None:
-    layer = MediaFiles(echo, prefix="/media/", storage=Elsewhere(), find=find)
+    layer = MediaFiles(echo, prefix="/media/", storage=Elsewhere(), find=find_file)
     answer = get(layer)
     assert (answer.status, answer.headers["cache-control"]) == (307, "no-store")
     assert answer.headers["location"] == f"https://bucket.example.org/{FOLDER}/{NAME}?signed=GET"
