@@ -292,7 +292,7 @@ class Post(FastLoadingModel):
     @property
     def highlight(self) -> str | None:
         """Where a search found the post, as safe HTML."""
-        return matching.highlighted(self.snippet)
+        return matching.highlight_html(self.snippet)
 
     @property
     def summary(self) -> str:

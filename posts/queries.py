@@ -77,6 +77,17 @@ def tag(name: Any) -> QuerySet[PostTag, tuple[str, int]]:
     return PostTag.objects.public().filter(name=name).counted()
 
 
+def newest_posts(*, tag: str | None = None, author: str | None = None) -> PostQuerySet:
+    """Public posts with their content, newest first: all posts, or those of a tag or an author."""
+    order = ("-tag_time", "-tag_post") if tag else ("-published_at", "-id")
+    return Post.objects.published().matching(tag=[tag] if tag else [], author=author).with_content().order_by(*order)
+
+
+def sitemap_posts() -> PostQuerySet:
+    """Public posts, oldest first, with the columns that the sitemap needs."""
+    return Post.objects.published().order_by("published_at", "id").only("slug", "published_at", "updated_at")
+
+
 def authors() -> UserQuerySet:
     return public_authors()
 

@@ -11,7 +11,7 @@ from blogsite.db.compiled_queries import Param
 from blogsite.http.schemas import UNSET, Flag, GivenId, Input, Moment, Output, PageQuery, Storable, unique
 from posts.content import slugs
 from posts.models import PostStatus
-from posts.search.matching import query_of
+from posts.search.matching import parse_query
 
 MAX_CONTENT_BYTES = 1024 * 1024
 
@@ -114,7 +114,7 @@ class PostFilters(PageQuery):
         given = tuple((name, Param(value)) for name in names if (value := getattr(self, name)) is not None)
         if self.tag:
             given = (*given, ("tag", tuple(map(Param, self.tag))))
-        return (*given, ("q", Param(query_of(self.q)))) if self.q else given
+        return (*given, ("q", Param(parse_query(self.q)))) if self.q else given
 
 
 class VariantOut(Output):

@@ -41,7 +41,7 @@ class TestTheIndex:
             check()
         output = StringIO()
         call_command("rebuild_indexes", stdout=output)
-        assert output.getvalue() == "The indexes are made anew. That of tags has 3 entries.\n"
+        assert output.getvalue() == "Rebuilt the indexes. The tag index has 3 rows.\n"
         assert set(PostTag.objects.values_list("name", "post", "published_at")) == right
         assert index() == {("a", post.pk), ("b", post.pk), ("c", draft.pk)}
         check()
@@ -88,7 +88,7 @@ class TestThePage:
         assert TAGS in client.get("/admin/posts/post/").content.decode()
         assert "<td>bread &amp; &lt;b&gt;</td><td>1</td>" in client.get(TAGS).content.decode()
         response = client.post(TAGS, {"old": " Bread &  <b>", "new": "  RYE "}, follow=True)
-        assert "is now rye, in 1 posts." in response.content.decode()
+        assert "to rye in 1 posts." in response.content.decode()
         post.refresh_from_db()
         assert post.tags == ["rye"]
 

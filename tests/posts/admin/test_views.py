@@ -1,13 +1,11 @@
-"""The admin pages that list the revisions of a post, and that rename tags."""
+"""The admin page of a post's revisions. `tests/posts/test_tags.py` tests the page of tags."""
 
 from django.test import Client
 
 from accounts.models import User
 from posts import services
 from tests.factories import make_editor, make_post
-from tests.posts.admin.post_pages import LIST, page, stored
-
-TAGS = f"{LIST}tags/"
+from tests.posts.admin.post_pages import page, stored
 
 
 def test_revisions_are_shown_with_their_changes_and_reverted_to(authors_pages: Client, author: User) -> None:
@@ -40,22 +38,3 @@ def test_revisions_are_paginated_and_each_shows_its_changes(authors_pages: Clien
 
 def test_an_author_cannot_open_the_revisions_of_others(authors_pages: Client) -> None:
     assert authors_pages.get(page(make_post(), "revisions")).status_code == 403
-
-
-def test_an_editor_renames_a_tag_in_all_posts(editors_pages: Client) -> None:
-    posts = [make_post(tags=["soup", "bread"]), make_post(tags=["bread"])]
-    table = "<td>bread</td><td>2</td></tr><tr><td>soup</td><td>1</td>"
-    assert table in editors_pages.get(TAGS).content.decode()
-    response = editors_pages.post(TAGS, {"old": "bread", "new": "Soup"}, follow=True)
-    assert [str(message) for message in response.context["messages"]] == ["Renamed bread to soup in 2 posts."]
-    assert [stored(post)["tags"] for post in posts] == [["soup"], ["soup"]]
-
-
-def test_an_invalid_tag_is_an_error_on_the_form(editors_pages: Client) -> None:
-    response = editors_pages.post(TAGS, {"old": "bread", "new": "a\x01\x00"})
-    assert set(response.context["form"].errors) == {"new"}
-
-
-def test_authors_may_not_rename_tags(authors_pages: Client) -> None:
-    assert authors_pages.get(TAGS).status_code == 403
-    assert authors_pages.post(TAGS, {"old": "bread", "new": "soup"}).status_code == 403

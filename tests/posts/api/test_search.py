@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from posts import services
 from posts.models import Post
-from posts.search.matching import query_of
+from posts.search.matching import parse_query
 from tests.client import Api, assert_problem
 from tests.factories import make_author, make_draft, make_editor, make_post, make_scheduled, make_user
 
@@ -190,7 +190,7 @@ def test_a_long_text_of_ever_new_words_is_stored_and_found(api: Api) -> None:
 def test_what_is_found_can_be_asked_on(post: Post) -> None:
     """A search is a scope like others: inside of other questions, and together with itself."""
     other = make_post(title="Rye", content="Caramel, too.")
-    found = Post.objects.published().matching(q=query_of("caramel"))
+    found = Post.objects.published().matching(q=parse_query("caramel"))
     assert set(Post.objects.filter(pk__in=found.values("pk"))) == {post, other}
     assert set(Post.objects.exclude(pk__in=found.values("pk"))) == set()
     assert set(found & Post.objects.published().filter(title="Rye")) == {other}
