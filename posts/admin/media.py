@@ -5,13 +5,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 
 from posts.admin.forms import UploadForm
-from posts.admin.permissions import OwnedAdmin
+from posts.admin.owned import OwnedAdmin
 from posts.media import services
 from posts.models import Media, MediaQuerySet
 
@@ -73,10 +72,6 @@ class MediaAdmin(OwnedAdmin[Media]):
 
     def delete_model(self, request: HttpRequest, obj: Media) -> None:
         services.delete_media(actor=self.actor(request), media_id=obj.pk)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Media]) -> None:
-        for media in queryset:
-            self.delete_model(request, media)
 
 
 def thumbnail(media: Media) -> str:

@@ -16,7 +16,7 @@ from posts import services
 from posts.admin import views
 from posts.admin.forms import PostForm
 from posts.admin.media import thumbnail
-from posts.admin.permissions import OwnedAdmin
+from posts.admin.owned import OwnedAdmin
 from posts.models import Post, PostStatus
 
 
@@ -124,10 +124,6 @@ class PostAdmin(OwnedAdmin[Post]):
 
     def delete_model(self, request: HttpRequest, obj: Post) -> None:
         services.trash_post(actor=self.actor(request), post_id=obj.pk)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:
-        for post in queryset:
-            self.delete_model(request, post)
 
     @admin.action(description="Restore from the trash", permissions=["change"])
     def restore(self, request: HttpRequest, queryset: QuerySet[Post]) -> None:

@@ -1,7 +1,8 @@
-"""The permissions that the admin pages of posts and of images share."""
+"""The base class of the admin pages of posts and of images."""
 
 from typing import TypeVar, cast
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import User
@@ -27,3 +28,7 @@ class OwnedAdmin(ServiceAdmin[M]):
 
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return request.user.has_perm(f"posts.delete_{self.opts.model_name}", obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
+        for obj in queryset:
+            self.delete_model(request, obj)
