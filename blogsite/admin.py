@@ -1,4 +1,4 @@
-"""What the admin pages of all apps share."""
+"""The admin site, and the base class of the admin pages of all apps."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,15 +15,15 @@ from blogsite.errors import BlogError
 
 admin.site.site_header = admin.site.site_title = "Blogsite"
 admin.site.index_title = "Write and manage"
-admin.site.site_url = None  # a headless blog has no pages of its own
+admin.site.site_url = None  # the site has no public pages to link to
 
 M = TypeVar("M", bound=Model)
 
 
 class ServiceAdmin(admin.ModelAdmin[M]):
-    """A ModelAdmin whose writes are services.
+    """A ModelAdmin whose writes call services.
 
-    What a service refuses is shown on the form, with all that was typed, and nothing is stored.
+    A `BlogError` raised by a service is shown on the form, which keeps the typed values; nothing is stored.
     """
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -31,23 +31,23 @@ class ServiceAdmin(admin.ModelAdmin[M]):
             with self.before_the_transaction(request):
                 return super().changeform_view(request, *args, **kwargs)
         except BlogError as error:
-            request.refusal = "; ".join(wrong.message for wrong in error.errors) or error.detail  # type: ignore[attr-defined]
+            request.service_error = "; ".join(field.message for field in error.errors) or error.detail  # type: ignore[attr-defined] # for get_form
             return super().changeform_view(request, *args, **kwargs)
 
     def before_the_transaction(self, request: HttpRequest) -> AbstractContextManager[None]:
-        """What is to be done around the transaction in which a form is saved: what takes long, and no database."""
+        """Return a context manager that is entered before the transaction in which a form is saved, for slow work."""
         return nullcontext()
 
     def get_form(
         self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
     ) -> type[ModelForm[M]]:
         form = super().get_form(request, obj, change=change, **kwargs)
-        refusal = getattr(request, "refusal", None)
-        return form if refusal is None else type(form.__name__, (form,), {"clean": _refuse_with(refusal)})
+        error = getattr(request, "service_error", None)
+        return form if error is None else type(form.__name__, (form,), {"clean": _clean_with_error(error)})
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
-            # An action on many rows, and what the log says of it, happen whole or not. A look locks nothing.
+            # An action and its log entries are stored together. A GET request needs no transaction, and locks nothing.
             with transaction.atomic() if request.method == "POST" else nullcontext():
                 return super().changelist_view(request, *args, **kwargs)
         except BlogError as error:
@@ -62,22 +62,25 @@ class ServiceAdmin(admin.ModelAdmin[M]):
             return HttpResponseRedirect(request.path)
 
     def for_each(self, request: HttpRequest, queryset: QuerySet[M], act: Callable[[M], object], done: str) -> None:
-        """Do `act` to each of the chosen rows, say how many were `done`, and why any was refused."""
-        refused: dict[str, int] = {}
+        """Call `act` with each of the selected rows, and show messages: how many were `done`, and the errors of others.
+
+        `done` is a past participle, such as "published".
+        """
+        failed: dict[str, int] = {}
         rows = list(queryset)
         for row in rows:
             try:
                 act(row)
             except BlogError as error:
-                refused[error.detail] = refused.get(error.detail, 0) + 1
-        if count := len(rows) - sum(refused.values()):
+                failed[error.detail] = failed.get(error.detail, 0) + 1
+        if count := len(rows) - sum(failed.values()):
             self.message_user(request, f"{count} {done}.", messages.SUCCESS)
-        for detail, count in refused.items():
-            self.message_user(request, f"{count} refused: {detail}", messages.ERROR)
+        for detail, count in failed.items():
+            self.message_user(request, f"{count} not {done}: {detail}", messages.ERROR)
 
 
-def _refuse_with(detail: str) -> Callable[[ModelForm[Any]], None]:
+def _clean_with_error(message: str) -> Callable[[ModelForm[Any]], None]:
     def clean(form: ModelForm[Any]) -> None:
-        raise ValidationError(detail)
+        raise ValidationError(message)
 
     return clean

@@ -23,7 +23,7 @@ from blogsite.serving.media_files import MediaFiles  # noqa: E402
 from blogsite.serving.request_limits import RequestLimits  # noqa: E402
 from blogsite.serving.response_cache import ResponseCache  # noqa: E402
 from blogsite.serving.static_files import static_files  # noqa: E402
-from posts.media import services as media  # noqa: E402
+from posts.media import storage as media  # noqa: E402
 from posts.queries import NEXT_PUBLICATION  # noqa: E402
 
 api = APIHandler()
@@ -59,7 +59,7 @@ if settings.RESPONSE_CACHE_BYTES:
     application = ResponseCache(application, detector=detector, max_bytes=settings.RESPONSE_CACHE_BYTES)
 application = without_credentials(application)
 application = ContentVersion(application, detector=detector)
-application = MediaFiles(application, storage=default_storage, find=media.find)
+application = MediaFiles(application, storage=default_storage, find=media.find_file)
 application = RequestLimits(application, timeout=settings.BODY_TIMEOUT)
 application = Edge(
     application,

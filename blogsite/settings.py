@@ -177,6 +177,7 @@ STORAGES = {
 MEDIA_QUOTA_BYTES = env.blog_media_quota
 
 # Uploads in progress. They are original files, which may contain private metadata: only this user may read the folder.
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "temporary"
 try:
     FILE_UPLOAD_TEMP_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)

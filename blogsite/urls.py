@@ -6,11 +6,11 @@ from django.urls import path, re_path, register_converter
 from django.views.generic import RedirectView
 
 from blogsite.api import api
-from posts.feeds import feeds, sitemap
+from posts.feeds import converters, feeds, sitemap
 
-register_converter(feeds.FormatConverter, "format")
-register_converter(feeds.TagConverter, "tag")
-register_converter(feeds.UsernameConverter, "username")
+register_converter(converters.FormatConverter, "format")
+register_converter(converters.TagConverter, "tag")
+register_converter(converters.UsernameConverter, "username")
 
 urlpatterns = [
     path("api/v1/", api.urls),

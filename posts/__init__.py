@@ -1,1 +1,1 @@
-"""Posts and what belongs to them: tags, authors' public pages, rendering, sample data."""
+"""Posts and their tags, revisions, media, search and feeds; also the sample data."""

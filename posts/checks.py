@@ -1,4 +1,4 @@
-"""What `manage.py check --database default` says of the posts."""
+"""System checks of the posts' triggers and tag index, for `manage.py check --database default`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,36 +9,34 @@ from django.db import connections
 from posts import triggers
 from posts.models import Post, PostTag
 
-LOOKED_AT = 1_000
+CHECKED_POSTS = 1_000
 
 
 @register(Tags.database)
 def check_tags(databases: Sequence[str] | None = None, **options: Any) -> list[CheckMessage]:
-    """The triggers are there, and the index of tags is right for the posts that were changed last."""
-    found: list[CheckMessage] = []
+    """Report missing triggers, and wrong rows in the tag index of the most recently changed posts."""
+    errors: list[CheckMessage] = []
     for database in databases or ():
         if PostTag._meta.db_table not in connections[database].introspection.table_names():
-            continue  # nothing is migrated yet
+            continue  # the database is not migrated yet
         if missing := triggers.missing(database):
-            hint = "Run manage.py migrate, which makes them anew, and then manage.py rebuild_indexes."
-            found.append(Error(f"Triggers are missing: {', '.join(missing)}.", hint=hint, id="posts.E001"))
-        if wrong := _wrongly_indexed(database):
+            hint = "Run manage.py migrate, which installs them, and then manage.py rebuild_indexes."
+            errors.append(Error(f"Triggers are missing: {', '.join(missing)}.", hint=hint, id="posts.E001"))
+        if post_id := _wrongly_indexed_post(database):
             hint = "Run manage.py rebuild_indexes."
-            found.append(Error(f"The index of tags is wrong for the post {wrong}.", hint=hint, id="posts.E002"))
-    return found
+            errors.append(Error(f"The tag index is wrong for the post {post_id}.", hint=hint, id="posts.E002"))
+    return errors
 
 
-def _wrongly_indexed(database: str) -> int | None:
-    posts = Post.objects.using(database).order_by("-updated_at", "-pk").only("tags", "published", *_TIMES)[:LOOKED_AT]
+def _wrongly_indexed_post(database: str) -> int | None:
+    newest = Post.objects.using(database).order_by("-updated_at", "-pk")
+    posts = newest.only("tags", "published", "published_at", "trashed_at")[:CHECKED_POSTS]
     indexed: dict[int, set[Any]] = {post.pk: set() for post in posts}
     rows = PostTag.objects.using(database).filter(post__in=list(indexed))
     for post_id, name, published_at in rows.values_list("post", "name", "published_at"):
         indexed[post_id].add((name, published_at))
     for post in posts:
-        moment = post.published_at if post.published and post.trashed_at is None else None
-        if indexed[post.pk] != {(tag, moment) for tag in post.tags}:
+        published_at = post.published_at if post.published and post.trashed_at is None else None
+        if indexed[post.pk] != {(tag, published_at) for tag in post.tags}:
             return post.pk
     return None
-
-
-_TIMES = ("published_at", "trashed_at")

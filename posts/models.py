@@ -178,18 +178,18 @@ class Media(FastLoadingModel):
         return f"{settings.MEDIA_URL}{self.name}"
 
     @property
-    def sources(self) -> list["Source"]:
+    def variant_files(self) -> list["Variant"]:
         """The variants, from narrow to wide."""
-        return [Source(f"{self.stem}-{width}.webp", width, height) for width, height in self.variants]
+        return [Variant(f"{self.stem}-{width}.webp", width, height) for width, height in self.variants]
 
     @property
     def file_names(self) -> list[str]:
-        return [self.name, *(source.name for source in self.sources)]
+        return [self.name, *(variant.name for variant in self.variant_files)]
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file of an image in one size, in pixels."""
+class Variant:
+    """A smaller copy of an image, in WebP. Its size is in pixels."""
 
     name: str
     width: int
@@ -265,7 +265,7 @@ class Post(FastLoadingModel):
     @property
     def highlight(self) -> str | None:
         """The passage that a search found, as safe HTML, or None without a search."""
-        return matching.highlighted(self.snippet)
+        return matching.highlight_html(self.snippet)
 
     @property
     def summary(self) -> str:

@@ -1,4 +1,4 @@
-"""Preview links: signed, so that nothing is stored, and good until they expire."""
+"""Preview links, which show a post that is not public. They are signed and expire; nothing is stored."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -13,20 +13,20 @@ _signer = signing.TimestampSigner(salt="posts.previews", sep=".")
 
 
 class Preview(NamedTuple):
-    """A link's token, and the time at which it ends."""
+    """The token of a preview link, and the time at which it expires."""
 
     token: str
     expires_at: datetime
 
 
 def make(post_id: int) -> Preview:
-    """A link to a post."""
+    """Return a preview link to a post."""
     return Preview(_signer.sign(str(post_id)), timezone.now() + LIFETIME)
 
 
 def read(token: str) -> int:
-    """The id of the post that a token shows. Raises `NotFound` for one that is not ours, or has expired."""
+    """Return the id of the post that a token shows. Raises `NotFound` if the token is invalid or has expired."""
     try:
         return int(_signer.unsign(token, max_age=LIFETIME))
     except (signing.BadSignature, ValueError):
-        raise NotFound("The preview link is wrong, or has expired.") from None
+        raise NotFound("The preview link is invalid or has expired.") from None

@@ -101,6 +101,17 @@ def posts(access: Access, selection: PostSelection, candidate_limit: int | None)
     return found.with_content() if selection.with_content else found.with_summary()
 
 
+def newest_posts(*, tag: str | None = None, author: str | None = None) -> QuerySet[Post]:
+    """Public posts with their content, newest first: all of them, or those with a tag or by an author."""
+    selection = PostSelection(PostStatus.PUBLISHED, (tag,) if tag else (), author, with_content=True)
+    return post_order(selection, None).apply(posts.build(Access(), selection, None))
+
+
+def sitemap_posts() -> PostQuerySet:
+    """Public posts, oldest first, with the columns that the sitemap needs."""
+    return Post.objects.published().order_by("published_at", "id").only("slug", "published_at", "updated_at")
+
+
 def post_order(selection: PostSelection, sort: str | None) -> Order:
     """Return the order of a list of posts: the one that the request names, or the default for its selection."""
     if selection.search_query and not sort:

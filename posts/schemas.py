@@ -11,7 +11,7 @@ from blogsite.http.schemas import UNSET, BodyId, Flag, Input, Moment, Output, Pa
 from posts.content import slugs
 from posts.models import PostStatus
 from posts.queries import PostSelection
-from posts.search.matching import query_of
+from posts.search.matching import parse_query
 
 MAX_CONTENT_BYTES = 1024 * 1024
 
@@ -121,7 +121,7 @@ class PostFilters(PageQuery):
             author=self.author,
             published_after=self.published_after,
             published_before=self.published_before,
-            search_query=query_of(self.q) if self.q else None,
+            search_query=parse_query(self.q) if self.q else None,
             with_content=self.include == "content",
         )
 
@@ -145,7 +145,7 @@ class MediaOut(Output):
     content_type: str
     alt_text: str
     variants: list[VariantOut] = Field(
-        validation_alias="sources", description="From narrow to wide; empty for an animation."
+        validation_alias="variant_files", description="From narrow to wide; empty for an animation."
     )
     sha256: str = Field(description="SHA-256 of the uploaded bytes.")
     created_at: datetime

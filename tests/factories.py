@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import Role, User
 from posts import services as posts
-from posts.media.services import location
+from posts.media.storage import location
 from posts.models import Media, Post
 from tests.images import image_bytes
 

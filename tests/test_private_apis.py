@@ -128,7 +128,7 @@ PRIVATE_APIS = [
         ("scope",),
     ),
     PrivateAPI(
-        *("django", lambda: cache, "get_conditional_response", NINJA),
+        *("django", lambda: cache, "get_conditional_response", "blogsite/http/responses.py"),
         "It compares `If-None-Match` with the ETag and makes the 304.",
         ("request", "etag", "last_modified", "response"),
     ),

@@ -5,11 +5,13 @@ No row is skipped or repeated, whatever is written between two pages: https://us
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import BooleanField, F, Func, OrderBy, Q, QuerySet, TextField
 
 from blogsite.db.compiled_queries import as_expression
+
+Rows = TypeVar("Rows", bound=QuerySet[Any, Any])
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Order:
     nullable: bool = False
     columns: tuple[str, ...] = ()
 
-    def apply(self, queryset: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+    def apply(self, queryset: Rows) -> Rows:
         """Return the rows in this order."""
         first, *rest = (OrderBy(F(column), descending=self.descending) for column in self._columns)
         first.nulls_last = self.nullable or None  # type: ignore[assignment] # Django refuses False

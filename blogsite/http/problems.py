@@ -1,5 +1,6 @@
 """The only place that turns an error into HTTP: `application/problem+json`, as in RFC 9457."""
 
+import errno
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -54,6 +55,8 @@ def translate(exc: Exception) -> BlogError:
             return errors.Malformed()
         case IntegrityError() if _reason(exc) in _FOREIGN_KEY:
             return errors.Conflict("Something that this belongs to was deleted meanwhile.")
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):  # Django's parser could not write an uploaded file
+            return errors.StorageFull()
         case OperationalError():
             return _operational(exc)
         case _:

@@ -1,6 +1,7 @@
-"""Posts and uploaded images in Django's admin site, one file for each model.
+"""Posts and uploaded images in Django's admin site, one module for each model.
 
-Every write calls a service, and every list starts at the visibility scope that the API uses.
+Every write calls a service. The lists and permissions use the scopes and the policy that the API uses. The package may
+import everything in `posts` except the API.
 """
 
-from posts.admin import posts  # noqa: F401 - registers the models
+from posts.admin import media, posts  # noqa: F401 - registers the models

@@ -72,7 +72,7 @@ async def delete_media(request: UserRequest, media_id: Path[Id], query: Query[Me
 
 
 def _upload(request: UserRequest, file: UploadedFile, alt_text: str) -> UploadOut:
-    with services.received(file, actor=request.auth) as upload:
+    with services.received_upload(file, actor=request.auth) as upload:
         add = partial(services.add_media, actor=request.auth, upload=upload, alt_text=alt_text)
         # The raw body differs between repetitions of a request: each has another multipart boundary.
         body = f"{upload.media.sha256} {alt_text}".encode()

@@ -1,4 +1,4 @@
-"""What differs between the revisions of a post, for people to read."""
+"""The differences between the revisions of a post, for the admin site."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ FIELDS = ("title", "slug", "excerpt", "tags", "published", "published_at")
 
 
 class Line(NamedTuple):
-    """A line of the content, and whether it was "removed", "added", or is the "same"; "gap" stands for many."""
+    """A line of the content. Its kind is "removed", "added" or "same"; a "gap" stands for lines that are left out."""
 
     kind: str
     text: str
@@ -21,7 +21,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Change:
-    """A revision, and what it changed: the fields with their old and new values, and the lines of the content."""
+    """The changes of one revision: fields as (name, old value, new value), and lines of the content."""
 
     revision: Revision
     fields: list[tuple[str, object, object]]
@@ -29,7 +29,10 @@ class Change:
 
 
 def revision_changes(revisions: Sequence[Revision]) -> list[Change]:
-    """What each revision changed of the one behind it. They come newest first; the last is compared with nothing."""
+    """Return the changes of each revision against the next, older one. The last revision has no changes.
+
+    `revisions` are consecutive revisions of one post, newest first.
+    """
     changes = []
     for revision, older in zip(revisions, [*revisions[1:], None], strict=True):
         if older is None:

@@ -1,4 +1,4 @@
-"""The name of a post in addresses."""
+"""Slugs, which identify posts in URLs."""
 
 import re
 import secrets
@@ -7,15 +7,16 @@ from collections.abc import Iterator
 
 MAX_LENGTH = 100
 _SUFFIX_LENGTH = 7
-_COUNTED = range(2, 10)
+_NUMBERS = range(2, 10)
 
 
 def slug_from(title: str) -> str:
     """Return the slug of `title`: letters of any script in lower case, digits, `_` and single hyphens.
 
-    A title without any of these (emoji alone, say) gives "post". Cut at a word where there is one.
+    A title without any of these, such as one of emoji only, gives "post". A slug that is too long is cut between words,
+    or within a single long word.
     """
-    # Letters (L), numbers (N) and the marks (M) that belong to letters; `\\w` would drop the marks of Hindi or Thai.
+    # Keeps letters (L), numbers (N) and marks (M). The pattern `\w` would remove the marks of Hindi and Thai.
     kept = (
         char if char in "_-" or unicodedata.category(char)[0] in "LNM" else " " if char.isspace() else ""
         for char in unicodedata.normalize("NFKC", title).lower()
@@ -27,15 +28,15 @@ def slug_from(title: str) -> str:
 
 
 def is_slug(value: str) -> bool:
-    """Whether `value` is a slug in the form that `slug_from` makes."""
+    """Return whether `value` is a slug in the form that `slug_from` returns."""
     return 0 < len(value) <= MAX_LENGTH and value == slug_from(value)
 
 
 def candidates(slug: str) -> Iterator[str]:
-    """Yield `slug`, then counted ones (`slug-2` to `slug-9`), then random ones without end."""
+    """Yield `slug`, then numbered slugs (`slug-2` to `slug-9`), then any number of slugs with a random suffix."""
     yield slug
     stem = slug[: MAX_LENGTH - _SUFFIX_LENGTH].rstrip("-_")
-    for count in _COUNTED:
-        yield f"{stem}-{count}"
+    for number in _NUMBERS:
+        yield f"{stem}-{number}"
     while True:
         yield f"{stem}-{secrets.token_hex(3)}"

@@ -1,4 +1,4 @@
 """Feeds and the sitemap of the public posts, for feed readers and search engines.
 
-The views may import the queries, the models and the schemas of `posts`.
+The package may import the queries, the models and the schemas of `posts`.
 """

@@ -1,8 +1,9 @@
-"""Reads an image that a stranger sent, and writes it anew: a program of its own, with little to lose.
+"""Converts an untrusted image, as a stand-alone program with few resources and no secrets.
 
-`python imaging.py FOLDER` reads `upload` in the folder, and writes `image` and, by their widths, the variants. It says
-on its output, in JSON, what it has made, or what is wrong with the upload. What can go wrong while an image is decoded
-goes wrong here: memory and time are bounded, and there is no secret and no database to reach.
+`python imaging.py ORIGINAL FOLDER` reads the file ORIGINAL. Into FOLDER it writes the converted `image`, and one file
+for each variant, named by its width. It prints a JSON object: what it has written, or the `code` and the `message` of
+an error. Decoders of images have bugs: this process limits its memory and its time, and has no access to secrets or to
+the database.
 """
 
 import errno
@@ -17,7 +18,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 40_000_000
 MAX_FRAMES = 200
-MAX_PIXELS_OF_FRAMES = 200_000_000
+MAX_ANIMATION_PIXELS = 200_000_000
 MAX_WEBP_SIDE = 16_383
 VARIANT_WIDTHS = (320, 640, 1280, 1920)
 MEMORY_BYTES = 2 * 1024**3
@@ -25,7 +26,7 @@ CPU_SECONDS = 30
 FILE_BYTES = 256 * 1024**2
 NICENESS = 10
 
-BEGINNINGS = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n", "GIF": b"GIF8", "WEBP": b"RIFF"}
+SIGNATURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n", "GIF": b"GIF8", "WEBP": b"RIFF"}
 _SAVE: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 85, "optimize": True, "progressive": True},
     "PNG": {},
@@ -37,21 +38,21 @@ _UNREADABLE = {"code": "image_unreadable", "message": "The image is damaged."}
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
-class Refused(Exception):
-    """What is wrong with an image: a stable code, and a sentence."""
+class ImageRejected(Exception):
+    """An image that is not accepted, with a stable code and a message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code, self.message = code, message
 
 
-def convert(folder: Path) -> dict[str, Any]:
-    """Write the image and its variants without metadata, and say their sizes in pixels. Raises `Refused`.
+def convert(original: Path, folder: Path) -> dict[str, Any]:
+    """Write the image and its variants without metadata; return the content type and the sizes in pixels.
 
-    The pixels are turned as EXIF says and made sRGB. An animated image stays one, with the pixels that it has, and gets
-    no variants.
+    Still images are rotated as their EXIF data says and converted to sRGB. Animated images keep their pixels and get
+    no variants. Raises `ImageRejected`.
     """
-    image, kind = _open(folder / "upload")
+    image, kind = _open(original)
     if getattr(image, "is_animated", False) and kind != "JPEG":
         _write_animated(image, folder / "image", kind)
         variants: list[tuple[int, int]] = []
@@ -64,31 +65,33 @@ def convert(folder: Path) -> dict[str, Any]:
 
 
 def _open(path: Path) -> tuple[Image.Image, str]:
-    """The image, of which the header is read, and its format."""
+    """Return the image, of which only the header has been read, and its format."""
     try:
-        image: Image.Image = Image.open(path, formats=tuple(BEGINNINGS))
+        image: Image.Image = Image.open(path, formats=tuple(SIGNATURES))
     except UnidentifiedImageError:
         with path.open("rb") as file:
-            beginning = file.read(12)
-        if not any(map(beginning.startswith, BEGINNINGS.values())) or (
-            beginning.startswith(b"RIFF") and not beginning.endswith(b"WEBP")
+            signature = file.read(12)
+        if not any(map(signature.startswith, SIGNATURES.values())) or (
+            signature.startswith(b"RIFF") and not signature.endswith(b"WEBP")
         ):
-            raise Refused("image_type_unsupported", "Send a JPEG, PNG, WebP or GIF image.") from None
+            raise ImageRejected("image_type_unsupported", "Send a JPEG, PNG, WebP or GIF image.") from None
         raise
-    kind = "JPEG" if image.format == "MPO" else str(image.format)  # the first of several pictures of a camera
+    kind = "JPEG" if image.format == "MPO" else str(image.format)  # the first picture of an MPO is a JPEG
     if image.width * image.height > MAX_PIXELS:
-        raise Refused("image_too_large", f"An image may have at most {MAX_PIXELS // 1_000_000} megapixels.")
+        raise ImageRejected("image_too_large", f"An image may have at most {MAX_PIXELS // 1_000_000} megapixels.")
     frames = getattr(image, "n_frames", 1)
     if kind != "JPEG" and frames > MAX_FRAMES:
-        raise Refused("image_too_long", f"An animation may have at most {MAX_FRAMES} frames.")
-    if kind != "JPEG" and frames > 1 and frames * image.width * image.height > MAX_PIXELS_OF_FRAMES:
-        millions = MAX_PIXELS_OF_FRAMES // 1_000_000
-        raise Refused("image_too_large", f"The frames of an animation may have at most {millions} megapixels together.")
+        raise ImageRejected("image_too_long", f"An animation may have at most {MAX_FRAMES} frames.")
+    if kind != "JPEG" and frames > 1 and frames * image.width * image.height > MAX_ANIMATION_PIXELS:
+        millions = MAX_ANIMATION_PIXELS // 1_000_000
+        raise ImageRejected(
+            "image_too_large", f"The frames of an animation may have at most {millions} megapixels together."
+        )
     return image, kind
 
 
 def _upright_in_srgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
-    """The pixels as they are to be seen, and the profile of sRGB if the image came with any."""
+    """Return the image, rotated and in sRGB, and the sRGB profile if the image had a colour profile."""
     icc = image.info.get("icc_profile")
     image.load()
     image = ImageOps.exif_transpose(image)
@@ -102,11 +105,11 @@ def _upright_in_srgb(image: Image.Image) -> tuple[Image.Image, bytes | None]:
         converted = ImageCms.profileToProfile(image, profile, _SRGB, outputMode=mode)
         return converted or image, _SRGB.tobytes()
     except (ImageCms.PyCMSError, OSError, ValueError):
-        return image, None  # a profile that cannot be used is none
+        return image, None  # an invalid profile is ignored
 
 
 def _in_mode(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off and not scale
+    if image.mode.startswith("I"):  # 16-bit grey: Pillow would clip the values instead of scaling them
         image = image.convert("I").point(lambda value: value / 256).convert("L")
     if image.mode in modes:
         return image
@@ -116,13 +119,13 @@ def _in_mode(image: Image.Image, modes: tuple[str, ...]) -> Image.Image:
 
 
 def _write(image: Image.Image, path: Path, kind: str, **options: Any) -> None:
-    """Save nothing but the pixels: Pillow would take comments and the like over from `info`."""
+    """Save only the pixels: Pillow would copy comments and other metadata from `info`."""
     image.info = {name: value for name, value in image.info.items() if name == "transparency"}
     _save(image, path, kind, **options)
 
 
 def _write_animated(image: Image.Image, path: Path, kind: str) -> None:
-    # What Pillow does not leave out by itself. The times and the kind of each frame are its own.
+    # Removes only metadata: `info` also contains the duration and the disposal of each frame.
     for name in ("comment", "exif", "xmp", "XML:com.adobe.xmp", "icc_profile"):
         image.info.pop(name, None)
     empty: dict[str, Any] = {"GIF": {"comment": b""}, "PNG": {"exif": b""}}.get(kind, {"exif": b"", "xmp": b""})
@@ -132,7 +135,7 @@ def _write_animated(image: Image.Image, path: Path, kind: str) -> None:
 def _save(image: Image.Image, path: Path, kind: str, **options: Any) -> None:
     file = BytesIO()
     image.save(file, kind, **options)
-    path.write_bytes(file.getvalue())  # Pillow itself does not notice that a disk is full
+    path.write_bytes(file.getvalue())  # raises when the disk is full; Pillow's own file writing does not
 
 
 def _write_variants(image: Image.Image, folder: Path, profile: bytes | None) -> list[tuple[int, int]]:
@@ -147,12 +150,12 @@ def _write_variants(image: Image.Image, folder: Path, profile: bytes | None) -> 
     return variants
 
 
-def _bound() -> None:
-    """Give this process little memory, little time and a low priority."""
+def _limit_resources() -> None:
+    """Limit the memory, the CPU time and the file sizes of this process, and lower its priority."""
     try:
         import os
         import resource
-    except ImportError:  # Windows: the caller's timeout remains
+    except ImportError:  # on Windows, only the caller's timeout applies
         return
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
@@ -160,24 +163,24 @@ def _bound() -> None:
     os.nice(NICENESS)
 
 
-def main(folder: Path) -> dict[str, Any]:
-    """What is said on the output: what `convert` has made, or the `code` and `message` of what is wrong."""
-    warnings.simplefilter("ignore")  # the sizes are checked here, and broken metadata is left behind
+def main(original: Path, folder: Path) -> dict[str, Any]:
+    """Return the result of `convert`, or the `code` and the `message` of an error."""
+    warnings.simplefilter("ignore")  # sizes are checked here, and broken metadata is removed
     Image.MAX_IMAGE_PIXELS = None
     try:
-        return convert(folder)
-    except Refused as refusal:
-        return {"code": refusal.code, "message": refusal.message}
+        return convert(original, folder)
+    except ImageRejected as error:
+        return {"code": error.code, "message": error.message}
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return {"code": "storage_full", "message": ""}
         return _UNREADABLE
     except MemoryError:
         return {"code": "image_too_costly", "message": "The image takes too much memory to read."}
-    except Exception:  # whatever a decoder stumbles over
+    except Exception:  # decoders raise many kinds of errors
         return _UNREADABLE
 
 
 if __name__ == "__main__":
-    _bound()
-    sys.stdout.write(json.dumps(main(Path(sys.argv[1]))))
+    _limit_resources()
+    sys.stdout.write(json.dumps(main(Path(sys.argv[1]), Path(sys.argv[2]))))

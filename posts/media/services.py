@@ -1,33 +1,22 @@
-"""Uploaded images: how they come in, where their files are, and what is deleted with them.
+"""Services that receive, store, change and delete uploaded images."""
 
-A row never lacks its files: they are stored before it, and deleted after it. What a crash leaves behind is files that
-no row names: `orphans` finds them.
-"""
-
-import errno
 import hashlib
 import json
 import logging
-import os
-import re
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
-from django.core.files import File
-from django.core.files.storage import default_storage
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.db import DatabaseError, transaction
-from django.db.models import ProtectedError, QuerySet, Sum
-from django.utils import timezone
+from django.db.models import ProtectedError, Sum
 
 from accounts.models import User
 from blogsite.db.constraints import translate_integrity_errors
@@ -40,52 +29,48 @@ from blogsite.errors import (
     NotFound,
     QuotaExceeded,
     StorageFull,
-    StorageUnavailable,
     TooLarge,
     UnsupportedMedia,
 )
 from posts import services
 from posts.access import Access
 from posts.media import imaging
+from posts.media.storage import EXTENSIONS, delete_files, has_files, location, store_files
 from posts.models import Media, Post
 
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024
-SECONDS_TO_CONVERT = 60
-NAMED = 5
-EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif"}
-CONTENT_TYPES = {extension: content_type for content_type, extension in EXTENSIONS.items()}
-FILE_NAME = re.compile(rf"[0-9a-f]{{32}}(?:-\d{{1,5}})?\.({'|'.join(CONTENT_TYPES)})")
-SWEPT_AFTER = timedelta(hours=1)
-"""How old a file without a row must be: the row of a younger one may be on its way."""
+CONVERSION_TIMEOUT = 60
+"""In seconds."""
+MAX_LISTED_POSTS = 5
 
 logger = logging.getLogger(__name__)
 
 
-class _AlreadyThere(Conflict):
-    """The same bytes by the same user, stored meanwhile by another request."""
+class _AlreadyStored(Conflict):
+    """Another request has stored the same bytes for the same user."""
 
     code, title = "media_already_there", "This file is there already"
 
 
 _CONFLICTS: dict[str, type[Conflict]] = {
-    "posts_media_author_sha256_unique": _AlreadyThere,
-    "posts_media.author_id, posts_media.sha256": _AlreadyThere,
+    "posts_media_author_sha256_unique": _AlreadyStored,
+    "posts_media.author_id, posts_media.sha256": _AlreadyStored,
 }
 
 
 @dataclass
 class Upload:
-    """What came in: a row that is there already, or one to be stored, whose files are stored."""
+    """A received image: an existing row, or a new one that is not stored yet but whose files are stored."""
 
     media: Media
     is_new: bool
 
 
 @contextmanager
-def received(file: UploadedFile[Any], *, actor: User) -> Iterator[Upload]:
-    """Check an uploaded file and store it anew, without what it should not have; at the end delete what has no row.
+def received_upload(file: UploadedFile[Any], *, actor: User) -> Iterator[Upload]:
+    """Check an uploaded file, convert it, and store the converted files; at the end, delete the files without a row.
 
-    It takes seconds and needs no database: it belongs before a transaction, and never into one.
+    Call it outside a transaction: the conversion takes seconds.
     Raises `Forbidden`, `TooLarge`, `QuotaExceeded`, `UnsupportedMedia`, `Invalid`, `StorageFull`, `StorageUnavailable`.
     """
     if not actor.has_perm("posts.add_media"):
@@ -94,64 +79,61 @@ def received(file: UploadedFile[Any], *, actor: User) -> Iterator[Upload]:
         raise _invalid("file_empty", "The file is empty.")
     if file.size > MAX_UPLOAD_BYTES:
         raise TooLarge(f"A file may have at most {MAX_UPLOAD_BYTES // 1024**2} MiB.")
-    with TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as name:
-        folder = Path(name)
-        digest = hashlib.sha256()
-        with _storing(), (folder / "upload").open("wb") as copy:
-            for chunk in file.chunks():
-                digest.update(chunk)
-                copy.write(chunk)
-        stored = Media.objects.filter(author=actor, sha256=digest.hexdigest()).first()
-        with _storing():
-            is_there = stored and all(default_storage.exists(location(name)) for name in stored.file_names)
-        if stored and is_there:
-            yield Upload(stored, is_new=False)
-            return
-        made = _converted(folder)
-        # A row whose files were lost gets them back.
+    original = Path(cast("TemporaryUploadedFile", file).temporary_file_path())  # by FILE_UPLOAD_HANDLERS
+    with original.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    stored = Media.objects.filter(author=actor, sha256=sha256).first()
+    if stored and has_files(stored):
+        yield Upload(stored, is_new=False)
+        return
+    with TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+        converted = _convert(original, Path(folder))
+        # If the files of a stored row were lost, they are stored again.
         media = stored or Media(
             author=actor,
-            name=f"{secrets.token_hex(16)}.{EXTENSIONS[made['content_type']]}",
-            sha256=digest.hexdigest(),
-            **made,
+            name=f"{secrets.token_hex(16)}.{EXTENSIONS[converted['content_type']]}",
+            sha256=sha256,
+            **converted,
         )
-        written = [folder / "image", *(folder / str(source.width) for source in media.sources)]
+        written = [Path(folder, "image"), *(Path(folder, str(variant.width)) for variant in media.variant_files)]
         sources = dict(zip(media.file_names, written, strict=True))
         if stored is None:
             media.bytes = sources[media.name].stat().st_size
             media.stored_bytes = sum(source.stat().st_size for source in sources.values())
-            _require_space(actor, media.stored_bytes)
+            _require_quota(actor, media.stored_bytes)
         try:
-            with _storing():
-                _store(sources)
+            store_files(sources)
             yield Upload(media, is_new=stored is None)
         finally:
-            # Not by the key that the row got: its transaction may have failed since.
+            # Looks the row up by its name, not by its key: a row that got a key may have been rolled back since.
             with suppress(DatabaseError):
                 if not Media.objects.filter(name=media.name).exists():
                     delete_files(map(location, sources))
 
 
 def add_media(*, actor: User, upload: Upload, alt_text: str = "") -> Upload:
-    """Store the row of what was `received`. Of the same bytes there is one row for each user: the first stays."""
+    """Store the row of a received upload. If the actor has uploaded the same bytes before, return the existing row.
+
+    Raises `QuotaExceeded`.
+    """
     media = upload.media
     if not upload.is_new:
         return upload
     with transaction.atomic():
-        _require_space(User.objects.select_for_update().only("pk").get(pk=actor.pk), media.stored_bytes)
+        _require_quota(User.objects.select_for_update().only("pk").get(pk=actor.pk), media.stored_bytes)
         media.alt_text = alt_text
         try:
             with translate_integrity_errors(_CONFLICTS):
                 media.save(force_insert=True)
-        except _AlreadyThere:
+        except _AlreadyStored:
             return Upload(Media.objects.get(author=actor, sha256=media.sha256), is_new=False)
     return upload
 
 
 def update_media(*, actor: User, media_id: int, alt_text: str | None = None) -> Media:
-    """Change what is said to those who do not see the image; None changes nothing. Raises `NotFound`, `Forbidden`."""
+    """Change the alternative text of an image; None keeps it. Raises `NotFound`, `Forbidden`."""
     with transaction.atomic():
-        media = _seen(actor, media_id)
+        media = _locked(actor, media_id)
         if alt_text is not None:
             media.alt_text = alt_text
             media.save(update_fields=["alt_text"])
@@ -159,17 +141,18 @@ def update_media(*, actor: User, media_id: int, alt_text: str | None = None) -> 
 
 
 def delete_media(*, actor: User, media_id: int, force: bool = False) -> None:
-    """Delete a row, and then its files. What posts use stays, but by `force`: those lose their cover image, each in a
-    new version, and their texts keep the address.
+    """Delete an image's row and then its files.
 
-    Raises `NotFound`, and `MediaInUse`.
+    With `force`, posts lose it as their cover image, each in a new version; URLs in their content stay. Without it, an
+    image that a post uses is not deleted. Raises `NotFound`, `Forbidden`, `MediaInUse`.
     """
     with transaction.atomic():
-        media = _seen(actor, media_id)
-        users = Post.objects.using_media(media)
-        if not force and users.exists():
-            known = users.visible_to(Access.to_posts(actor)).order_by("pk").values_list("pk", flat=True)[:NAMED]
-            raise MediaInUse(f"Posts use it{', with the ids ' if known else ''}{', '.join(map(str, known))}.")
+        media = _locked(actor, media_id)
+        posts = Post.objects.using_media(media)
+        if not force and posts.exists():
+            visible = posts.visible_to(Access.to_posts(actor)).order_by("pk")
+            ids = visible.values_list("pk", flat=True)[:MAX_LISTED_POSTS]
+            raise MediaInUse(f"Posts use it{', with the ids ' if ids else ''}{', '.join(map(str, ids))}.")
         services.remove_cover_image(actor=actor, media=media)
         try:
             media.delete()
@@ -178,111 +161,40 @@ def delete_media(*, actor: User, media_id: int, force: bool = False) -> None:
         transaction.on_commit(lambda: delete_files(map(location, media.file_names)))
 
 
-def orphans() -> Iterator[str]:
-    """Where in the storage there are files of images that no row names, and that are older than `SWEPT_AFTER`."""
-    folders: list[str] = []
-    with suppress(FileNotFoundError):  # nothing was ever stored
-        folders = default_storage.listdir("")[0]
-    for folder in sorted(folders):
-        found = {f"{folder}/{name}" for name in default_storage.listdir(folder)[1] if FILE_NAME.fullmatch(name)}
-        known: set[str] = set()
-        for media in Media.objects.filter(name__startswith=folder).only("name", "variants"):
-            known.update(map(location, media.file_names))
-        for place in sorted(found - known):
-            # A file may go meanwhile: then it is no orphan any more.
-            with suppress(FileNotFoundError):
-                if timezone.now() - default_storage.get_modified_time(place) > SWEPT_AFTER:
-                    yield place
+def _convert(original: Path, folder: Path) -> dict[str, Any]:
+    """Convert an image in a separate process, which writes its files to `folder`; return the fields of the row.
 
-
-def left_behind() -> Iterator[Path]:
-    """The temporary files and folders of uploads that a crash has ended, older than `SWEPT_AFTER`."""
-    for path in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
-        with suppress(OSError):
-            if timezone.now().timestamp() - path.stat().st_mtime > SWEPT_AFTER.total_seconds():
-                yield path
-
-
-def find(name: str) -> tuple[str, str] | None:
-    """Where in the storage a file of this name would be, and its type; None for what cannot be a name."""
-    kind = FILE_NAME.fullmatch(name)
-    return (location(name), CONTENT_TYPES[kind[1]]) if kind else None
-
-
-def delete_files(places: Iterable[str]) -> None:
-    """Delete the files that are there in the storage, as many as can be."""
-    for place in places:
-        try:
-            default_storage.delete(place)
-        except Exception:  # what stays is swept later
-            logger.exception("The file %s could not be deleted.", place)
-
-
-def location(name: str) -> str:
-    """Where a file is in the storage: in one of 256 folders."""
-    return f"{name[:2]}/{name}"
-
-
-def _converted(folder: Path) -> dict[str, Any]:
-    """Let a process of its own write the image anew. Raises `UnsupportedMedia` and `Invalid`."""
-    program = [sys.executable, "-I", imaging.__file__, str(folder)]
+    Raises `UnsupportedMedia`, `Invalid`, `StorageFull`.
+    """
+    program = [sys.executable, "-I", imaging.__file__, str(original), str(folder)]
     try:
-        # No environment: the process that reads what non_sample_users sent needs none of our secrets.
-        done = subprocess.run(program, env={}, capture_output=True, timeout=SECONDS_TO_CONVERT, check=True)  # noqa: S603
+        # An empty environment: the process that decodes untrusted input must not see our secrets.
+        process = subprocess.run(program, env={}, capture_output=True, timeout=CONVERSION_TIMEOUT, check=True)  # noqa: S603 - our own program
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
-        logger.warning("An image could not be read: %s", error)
+        logger.warning("An image could not be converted: %s", error)
         raise _invalid("image_too_costly", "The image takes too much time or memory to read.") from None
-    made: dict[str, Any] = json.loads(done.stdout)
-    if made.get("code") == "storage_full":
-        raise StorageFull
-    if made.get("code") == "image_type_unsupported":
-        raise UnsupportedMedia(made["message"])
-    if "code" in made:
-        raise _invalid(made["code"], made["message"])
-    return made
+    converted: dict[str, Any] = json.loads(process.stdout)
+    match converted.get("code"):
+        case None:
+            return converted
+        case "storage_full":
+            raise StorageFull
+        case "image_type_unsupported":
+            raise UnsupportedMedia(converted["message"])
+        case code:
+            raise _invalid(code, converted["message"])
 
 
-def _store(sources: dict[str, Path]) -> None:
-    """Store the files so that they survive a power cut, as the row does that names them."""
-    for name, source in sources.items():
-        with source.open("rb") as file:
-            stored = default_storage.save(location(name), File(file))
-        with suppress(NotImplementedError):  # a storage that is no file system
-            _sync(default_storage.path(stored))
-
-
-@contextmanager
-def _storing() -> Iterator[None]:
-    """Turn what fails in here, of a disk or a storage, into `StorageFull` or `StorageUnavailable`."""
-    try:
-        yield
-    except Exception as error:  # of which kind is the storage's own: a disk's OSError, a client's of S3
-        logger.exception("A file could not be stored.")
-        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise (StorageFull() if is_full else StorageUnavailable()) from error
-
-
-def _sync(path: str) -> None:
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        folder = os.open(os.path.dirname(path), os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _require_space(actor: User, wanted: int) -> None:
+def _require_quota(actor: User, added_bytes: int) -> None:
     quota = settings.MEDIA_QUOTA_BYTES
     used = Media.objects.filter(author=actor).aggregate(Sum("stored_bytes"))["stored_bytes__sum"] or 0
-    if quota and used + wanted > quota:
+    if quota and used + added_bytes > quota:
         raise QuotaExceeded(f"Your files have {used} bytes, and may have at most {quota}.")
 
 
-def _seen(actor: User, media_id: int) -> Media:
-    found: QuerySet[Media] = Media.objects.visible_to(Access.to_media(actor))
-    media = found.select_for_update().filter(pk=media_id).first()  # nobody chooses what is about to go
+def _locked(actor: User, media_id: int) -> Media:
+    """Return an image with its row locked, so that no post can choose it as a cover image meanwhile."""
+    media = Media.objects.visible_to(Access.to_media(actor)).select_for_update().filter(pk=media_id).first()
     if media is None:
         raise NotFound("There is no such file.")
     if not actor.has_perm("posts.change_media", media):

@@ -1,4 +1,4 @@
-"""The sample blog: five people and a dozen posts, in every state that a post can have."""
+"""The sample data: five users and a dozen posts, in every state that a post can have."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +8,7 @@ from accounts.models import Role
 
 @dataclass(frozen=True)
 class SampleUser:
-    """Somebody of the sample blog."""
+    """A user of the sample data."""
 
     username: str
     full_name: str
@@ -22,7 +22,10 @@ class SampleUser:
 
 @dataclass(frozen=True)
 class SamplePost:
-    """A post of the sample blog. `age` is how long ago it was published: negative is scheduled, None a draft."""
+    """A post of the sample data.
+
+    `age` is the time since its publication. A negative age means that it is scheduled, None that it is a draft.
+    """
 
     author: str
     title: str

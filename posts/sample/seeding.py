@@ -1,4 +1,4 @@
-"""Fills a blog with sample data: again and again with the same result."""
+"""Stores the sample data. Running a function again adds only what is missing."""
 
 import random
 import secrets
@@ -18,11 +18,11 @@ from posts.content.markdown import RenderedContent, render
 from posts.models import Post
 from posts.sample.data import POSTS, USERS
 
-BATCH = 1000
-BODIES = 500
+BATCH_SIZE = 1000
+CONTENT_COUNT = 500
 NEWEST = datetime(2026, 1, 1, tzinfo=UTC)
-STEP = timedelta(minutes=5)
-SEED = 20260101
+INTERVAL = timedelta(minutes=5)
+RANDOM_SEED = 20260101
 
 _SUBJECTS = ("The baker", "A cyclist", "My neighbour", "The river", "An old index", "The night train", "Our editor")
 _VERBS = ("forgets", "remembers", "repairs", "discovers", "measures", "paints", "translates", "follows")
@@ -44,33 +44,33 @@ _TAGS = (
 
 
 def non_sample_users() -> list[str]:
-    """The names of the users who are not of the sample blog."""
-    ours = {(user.username, user.email) for user in USERS}
+    """Return the usernames of the users who are not sample users, in alphabetical order."""
+    sample = {(user.username, user.email) for user in USERS}
     users = User.objects.order_by("username").values_list("username", "email")
-    return [username for username, email in users if (username, email) not in ours]
+    return [username for username, email in users if (username, email) not in sample]
 
 
 def sample_users() -> dict[str, User]:
-    """The users of the sample blog that are there, by their names."""
-    users = User.objects.filter(email__in=[sample.email for sample in USERS]).order_by("username")
-    ours = {(sample.username, sample.email) for sample in USERS}
-    return {user.username: user for user in users if (user.username, user.email) in ours}
+    """Return the existing sample users by username."""
+    emails = {sample.username: sample.email for sample in USERS}
+    users = User.objects.filter(email__in=emails.values()).order_by("username")
+    return {user.username: user for user in users if emails.get(user.username) == user.email}
 
 
 @transaction.atomic
 def seed_users(*, password: str | None = None) -> dict[str, str]:
-    """Make the sample users that are missing, and give all of them `password` if there is one.
+    """Create the missing sample users, and set the password of all sample users if `password` is given.
 
-    Without it each new user gets a random one. Returns the passwords that were set, by username.
-    Raises `UsernameTaken`, `EmailTaken` where somebody else has one of these names or addresses.
+    Without `password`, each new user gets a random one. Returns the passwords that were set, by username.
+    Raises `UsernameTaken` or `EmailTaken` if another user has the username or the email address of a sample user.
     """
-    known = sample_users()
+    existing = sample_users()
     passwords: dict[str, str] = {}
     for sample in USERS:
-        user = known.get(sample.username)
+        user = existing.get(sample.username)
         if user is None:
-            chosen = passwords[sample.username] = password or secrets.token_urlsafe(12)
-            accounts.create_user(password_hash=make_password(chosen), email=sample.email, **asdict(sample))
+            new = passwords[sample.username] = password or secrets.token_urlsafe(12)
+            accounts.create_user(password_hash=make_password(new), email=sample.email, **asdict(sample))
         elif password is not None:
             passwords[sample.username] = password
             User.objects.filter(pk=user.pk).update(password=make_password(password))
@@ -78,7 +78,7 @@ def seed_users(*, password: str | None = None) -> dict[str, str]:
 
 
 def seed_posts() -> int:
-    """Write the sample posts that are missing; the number of them is returned."""
+    """Create the missing sample posts, and return how many were created."""
     missing = [post for post in POSTS if not Post.objects.filter(title=post.title).exists()]
     users = sample_users()
     now = timezone.now()
@@ -97,47 +97,47 @@ def seed_posts() -> int:
 
 
 def seed_many_posts(count: int) -> Iterator[tuple[int, int]]:
-    """Store the first `count` of an endless row of published posts, but for those that are there.
+    """Store `count` generated, published posts, except those that exist.
 
-    Yields, batch by batch, how many of them are done and how many of these are new. The posts are the same each time:
-    texts, authors and times come from a seeded generator, and the n-th was published n steps of five minutes before
-    2026.
+    Yields, for each batch, the number of its posts and how many of them are new. Every run generates the same posts:
+    content, authors and tags come from a seeded random generator, and the n-th post was published n times five minutes
+    before 2026.
     """
-    writers = [user for user in sample_users().values() if user.is_author]
-    bodies = [(body, render(body)) for body in _bodies()]
+    authors = [user for user in sample_users().values() if user.is_author]
+    contents = [(content, render(content)) for content in _contents()]
     numbers = iter(range(1, count + 1))
-    while batch := list(islice(numbers, BATCH)):
-        posts = [_nth_post(number, writers, bodies) for number in batch]
-        there = set(Post.objects.filter(slug__in=[post.slug for post in posts]).values_list("slug", flat=True))
-        services.bulk_create_posts([post for post in posts if post.slug not in there])
-        yield len(batch), len(batch) - len(there)
+    while batch := list(islice(numbers, BATCH_SIZE)):
+        posts = [_nth_post(number, authors, contents) for number in batch]
+        existing = set(Post.objects.filter(slug__in=[post.slug for post in posts]).values_list("slug", flat=True))
+        services.bulk_create_posts([post for post in posts if post.slug not in existing])
+        yield len(batch), len(batch) - len(existing)
 
 
-def _nth_post(number: int, writers: list[User], bodies: list[tuple[str, RenderedContent]]) -> Post:
-    chance = random.Random(SEED + number)  # noqa: S311 - the same posts each time, not a secret
-    content, rendered = chance.choice(bodies)
-    moment = NEWEST - STEP * number
+def _nth_post(number: int, authors: list[User], contents: list[tuple[str, RenderedContent]]) -> Post:
+    generator = random.Random(RANDOM_SEED + number)  # noqa: S311 - not a secret
+    content, rendered = generator.choice(contents)
+    published_at = NEWEST - INTERVAL * number
     return Post(
-        title=f"{_sentence(chance)} ({number})",
+        title=f"{_sentence(generator)} ({number})",
         slug=f"sample-{number}",
         content=content,
-        author=chance.choice(writers),
-        tags=chance.sample(_TAGS, 3),
+        author=generator.choice(authors),
+        tags=generator.sample(_TAGS, 3),
         published=True,
-        published_at=moment,
-        created_at=moment,
-        updated_at=moment,
+        published_at=published_at,
+        created_at=published_at,
+        updated_at=published_at,
         **asdict(rendered),
     )
 
 
-def _bodies() -> Iterable[str]:
-    """Texts of about 1,000 characters."""
-    chance = random.Random(SEED)  # noqa: S311 - the same texts each time, not a secret
-    for _ in range(BODIES):
-        paragraphs = (". ".join(_sentence(chance) for _ in range(5)) + "." for _ in range(4))
-        yield "\n\n".join(["## " + _sentence(chance), *paragraphs])
+def _contents() -> Iterable[str]:
+    """Yield Markdown of about 1,000 characters each."""
+    generator = random.Random(RANDOM_SEED)  # noqa: S311 - not a secret
+    for _ in range(CONTENT_COUNT):
+        paragraphs = (". ".join(_sentence(generator) for _ in range(5)) + "." for _ in range(4))
+        yield "\n\n".join(["## " + _sentence(generator), *paragraphs])
 
 
-def _sentence(chance: random.Random) -> str:
-    return " ".join(chance.choice(words) for words in (_SUBJECTS, _VERBS, _OBJECTS, _ENDINGS))
+def _sentence(generator: random.Random) -> str:
+    return " ".join(generator.choice(words) for words in (_SUBJECTS, _VERBS, _OBJECTS, _ENDINGS))

@@ -1,4 +1,4 @@
-"""Full-text search on SQLite (FTS5) and PostgreSQL (`tsvector`), behind one scope of the posts.
+"""Full-text search on SQLite (FTS5) and PostgreSQL (`tsvector`), behind one scope of `PostQuerySet`.
 
-The package may import nothing else of `posts`: the models use it.
+The package imports nothing else from `posts`, because the models import it.
 """

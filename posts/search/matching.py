@@ -1,8 +1,8 @@
 """Full-text search: FTS5 on SQLite, `tsvector` on PostgreSQL, behind one scope, `PostQuerySet.found_by`.
 
-The index (`posts_search`, one row a post, `posts.models.SearchEntry`) is the database's own: `posts.triggers` makes
-and keeps it. Both engines fold case and diacritics; words are not reduced to their stems, and a text without spaces
-between its words (Chinese, say) is found by how its parts begin.
+The triggers of the database (`posts.triggers`) update the index `posts_search`, which has one row for each post
+(`posts.models.SearchEntry`). Both engines ignore case and diacritics. There is no stemming. Text without spaces between
+words, such as Chinese, is found only by the beginnings of its parts.
 """
 
 import html
@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db.models import Expression, F, Func, TextField
 from django.db.models.sql.datastructures import Join
 
-# Private-use characters that no text needs: around what matched, until the text is escaped.
+# Private-use characters that mark the matches in a snippet until the snippet is escaped.
 _START, _END = "\ue000", "\ue001"
-_MARKED = re.compile(f"{_START}([^{_START}{_END}]*){_END}")
+_MATCH = re.compile(f"{_START}([^{_START}{_END}]*){_END}")
 _TERMS = re.compile(r'"([^"]*)"?|(\S+)')
 _WORDS = re.compile(r"\w+")
 _SNIPPET_WORDS = 30
@@ -24,10 +24,11 @@ _TSQUERY = "to_tsquery('simple', unaccent({}))"
 TABLE = "posts_search"
 
 
-def query_of(text: str) -> str:
-    """What was typed, in the language of the engine: words and "phrases", all of them, the last word by its beginning.
+def parse_query(text: str) -> str:
+    """Translate a user's search into the query language of the engine.
 
-    Nothing that was typed is an operator, so no text is an error. A text without a word finds nothing.
+    A post must contain all words and all "phrases"; the last word matches as a prefix. The text has no operators, so
+    every text is valid. A text without words matches no post.
     """
     terms = [(phrase if phrase else word, bool(word)) for phrase, word in _TERMS.findall(text.replace("\x00", " "))]
     return (_fts5 if settings.ON_SQLITE else _tsquery)(terms)
@@ -35,8 +36,8 @@ def query_of(text: str) -> str:
 
 def _fts5(terms: list[tuple[str, bool]]) -> str:
     quoted = ['"' + term.replace('"', '""') + '"' for term, _ in terms]
-    is_open = bool(terms) and terms[-1][1] and _WORDS.search(terms[-1][0])
-    return " ".join(quoted) + ("*" if is_open else "") or '""'
+    is_prefix = bool(terms) and terms[-1][1] and _WORDS.search(terms[-1][0])
+    return " ".join(quoted) + ("*" if is_prefix else "") or '""'
 
 
 def _tsquery(terms: list[tuple[str, bool]]) -> str:
@@ -49,19 +50,20 @@ def _tsquery(terms: list[tuple[str, bool]]) -> str:
     return " & ".join(f"({part})" for part in parts)
 
 
-def highlighted(snippet: str | None) -> str | None:
-    """A snippet as safe HTML, with `<mark>` around what matched."""
+def highlight_html(snippet: str | None) -> str | None:
+    """Return a snippet as safe HTML, with `<mark>` around the matches."""
     if snippet is None:
         return None
-    marked = _MARKED.sub(r"<mark>\1</mark>", html.escape(snippet))
-    return marked.replace(_START, "").replace(_END, "")
+    highlighted = _MATCH.sub(r"<mark>\1</mark>", html.escape(snippet))
+    return highlighted.replace(_START, "").replace(_END, "")
 
 
 def with_matches(posts: Any, query: Expression, candidate_limit: Expression | None) -> Any:
-    """Those of a QuerySet of posts that match a query (`query_of`), each with its `rank` and its `snippet`.
+    """Filter a QuerySet of posts by a query of `parse_query`, and annotate each post with its `rank` and `snippet`.
 
-    The best has the lowest rank; a word in the title counts ten in the text. `match` is the post's id again, which the
-    engine knows to be in order, too. With `candidate_limit`, only so many of the best of all posts are looked through.
+    The best match has the lowest rank; a word in the title counts as much as ten in the content. The alias `match` is
+    the post's id, by which the matches are sorted, too, without a sort of the posts. With `candidate_limit`, only so
+    many of the best matches among all posts are considered.
     """
     posts = posts.filter(search__isnull=False).alias(match=F("search__post"))
     posts = posts.annotate(rank=F("search__rank"), snippet=_Snippet(query))
@@ -72,10 +74,10 @@ def with_matches(posts: Any, query: Expression, candidate_limit: Expression | No
 
 
 class _BestMatches(Join):
-    """A join with the entries that match a query alone, in order of their rank.
+    """A join with a subquery of the matching entries, in the order of their rank.
 
-    So the engine reads posts in that order, and no more of them than a page takes: without it, it would read all that
-    match before it sorts them.
+    The engine reads the posts in this order, and only as many as a page needs. With an ordinary join it would read all
+    matching posts before sorting them.
     """
 
     def __init__(self, join: Join, query: Expression, candidate_limit: Expression | None) -> None:
@@ -109,12 +111,12 @@ class _BestMatches(Join):
         limit, limit_params = compiler.compile(self.candidate_limit) if self.candidate_limit else (no_limit, ())
         select = f"SELECT rowid, {rank} AS rank FROM {source} WHERE {matches} ORDER BY rank, rowid LIMIT {limit}"  # noqa: S608
         table = connection.ops.quote_name(TABLE)
-        name = table if self.table_alias == TABLE else ""  # another one follows already
+        name = table if self.table_alias == TABLE else ""  # Django has already added another alias
         return joined.replace(table, f"({select}) {name}", 1), (*query_params, *limit_params, *params)
 
 
 class _Snippet(Func):
-    """The place in the text where a post matches best, with what matched between the markers of `highlighted`."""
+    """The part of the content that matches best, with the matches between the markers that `highlight_html` expects."""
 
     output_field = TextField()
 
@@ -124,10 +126,10 @@ class _Snippet(Func):
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
         (post, _), _, (query, params) = map(compiler.compile, self.source_expressions)
         snippet = f"SELECT snippet(posts_search, -1, %s, %s, '…', {_SNIPPET_WORDS})"
-        # To look for a beginning of a word in one row, FTS5 goes over all rows that have it: first for the whole word.
+        # A prefix query for one row scans all rows with that prefix, so that the whole word is tried first.
         whole = f"{snippet} FROM posts_search WHERE posts_search = rtrim({query}, '*') AND rowid = {post}"
-        beginning = f"{snippet} FROM posts_search WHERE posts_search = {query} AND rowid = {post}"
-        return f"COALESCE(({whole}), ({beginning}))", (_START, _END, *params) * 2
+        prefix = f"{snippet} FROM posts_search WHERE posts_search = {query} AND rowid = {post}"
+        return f"COALESCE(({whole}), ({prefix}))", (_START, _END, *params) * 2
 
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
         _, (content, _), (query, params) = map(compiler.compile, self.source_expressions)

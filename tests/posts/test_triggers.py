@@ -1,4 +1,4 @@
-"""The index of tags follows the posts, whatever writes them."""
+"""The triggers update the tag index for every kind of write."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -40,7 +40,7 @@ def execute(sql: str, *params: Any) -> None:
         cursor.execute(sql, params)
 
 
-def test_a_new_post_is_indexed_with_the_time_of_its_publication() -> None:
+def test_a_new_post_is_indexed_with_its_time_of_publication() -> None:
     public = make_post(tags=["bread", "soup"])
     later = make_scheduled(tags=["bread"])
     draft = make_draft(tags=["bread"], published_at=timezone.now())
@@ -52,7 +52,7 @@ def test_a_new_post_is_indexed_with_the_time_of_its_publication() -> None:
     )
 
 
-def test_services_keep_the_index() -> None:
+def test_the_services_update_the_index() -> None:
     post = make_draft(tags=["bread"])
     author = post.author
     services.update_post(actor=author, post_id=post.pk, changes={"tags": ["soup", "trains"]})
@@ -70,7 +70,7 @@ def test_services_keep_the_index() -> None:
     assert index() == set()
 
 
-def test_a_change_of_anything_else_leaves_the_index_alone() -> None:
+def test_changes_of_other_fields_do_not_write_the_index() -> None:
     post = make_post(tags=["bread"])
     before = PostTag.objects.get().pk
     services.update_post(actor=post.author, post_id=post.pk, changes={"title": "After", "content": "After"})
@@ -122,7 +122,7 @@ def test_raw_sql_is_indexed() -> None:
     columns = [field.attname for field in Post._meta.concrete_fields if not field.primary_key]
     values = ["'copy'" if column == "slug" else column for column in columns]
     execute(
-        f"INSERT INTO posts_post ({', '.join(columns)}) SELECT {', '.join(values)} FROM posts_post WHERE id = %s",  # noqa: S608 - the names of our own columns
+        f"INSERT INTO posts_post ({', '.join(columns)}) SELECT {', '.join(values)} FROM posts_post WHERE id = %s",  # noqa: S608 - column names of our model
         post.pk,
     )
     copy = Post.objects.get(slug="copy")
@@ -134,7 +134,7 @@ def test_raw_sql_is_indexed() -> None:
     assert index() == rows(copy, ["b", "é"], post.published_at)
 
 
-def test_deleting_many_empties_the_index_of_them() -> None:
+def test_a_bulk_delete_is_indexed() -> None:
     kept = make_post(tags=["a"])
     for _ in range(3):
         make_post(tags=["a", "b"])
@@ -142,19 +142,19 @@ def test_deleting_many_empties_the_index_of_them() -> None:
     assert index() == rows(kept, ["a"], kept.published_at)
 
 
-def test_a_tag_that_is_stored_twice_is_indexed_once() -> None:
+def test_a_duplicate_tag_is_indexed_once() -> None:
     post = make_post()
     Post.objects.filter(pk=post.pk).update(tags=["a", "a", "b"])
     assert PostTag.objects.count() == 2
 
 
-def test_any_text_may_be_a_tag() -> None:
+def test_tags_with_special_characters_are_indexed() -> None:
     tags = ["c++", "a/b", "it's", '"quoted"', "back\\slash", "パン", "🍞", "100%", "null", "true", "[]"]
     post = make_post(tags=tags)
     assert index() == rows(post, tags, post.published_at)
 
 
-def test_installing_again_changes_nothing() -> None:
+def test_installing_twice_changes_nothing() -> None:
     before = installed()
     assert len(before) == 3
     triggers.install()
@@ -164,7 +164,7 @@ def test_installing_again_changes_nothing() -> None:
     assert index() == rows(post, ["a", "b"], post.published_at)
 
 
-def test_a_migration_brings_lost_triggers_back() -> None:
+def test_a_migration_installs_missing_triggers() -> None:
     before = installed()
     suffix = "" if connection.vendor == "sqlite" else " ON posts_post"
     for name in before:
@@ -174,7 +174,7 @@ def test_a_migration_brings_lost_triggers_back() -> None:
     assert installed() == before
 
 
-def test_without_the_table_of_the_index_nothing_is_installed() -> None:
+def test_nothing_is_installed_without_the_index_table() -> None:
     suffix = "" if connection.vendor == "sqlite" else " ON posts_post"
     for name in installed():
         execute(f"DROP TRIGGER {name}{suffix}")

@@ -1,4 +1,4 @@
-"""`manage.py purge_trash`: housekeeping, for a daily timer."""
+"""`manage.py purge_trash`: deletes old data for good. Run it daily."""
 
 import re
 from argparse import ArgumentTypeError
@@ -14,22 +14,23 @@ UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def _age(text: str) -> timedelta:
-    found = re.fullmatch(r"(\d{1,5})([hdw])", text)
-    if found is None:
-        raise ArgumentTypeError(f"{text!r} is not an age: a number and h, d or w, such as 30d")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
+    match = re.fullmatch(r"(\d{1,5})([hdw])", text)
+    if match is None:
+        raise ArgumentTypeError(f"{text!r} is not an age, such as 30d: a number followed by h, d or w")
+    return timedelta(**{UNITS[match[2]]: int(match[1])})
 
 
 class Command(BaseCommand):
     help = (
-        "Delete for good the posts that have been in the trash for some time, with their revisions; and the answers to "
-        "requests with an Idempotency-Key that are older than 24 hours. Example: manage.py purge_trash --older-than 30d"
+        "Permanently delete posts that have been in the trash for a certain time, with their revisions, and stored "
+        "responses to requests with an Idempotency-Key older than 24 hours. "
+        "Example: manage.py purge_trash --older-than 30d"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        explanation = "such as 12h, 30d or 8w (default: %(default)s)"
-        parser.add_argument("--older-than", type=_age, default="30d", metavar="AGE", help=explanation)
+        help_text = "such as 12h, 30d or 8w (default: %(default)s)"
+        parser.add_argument("--older-than", type=_age, default="30d", metavar="AGE", help=help_text)
 
     def handle(self, *, older_than: timedelta, **options: Any) -> None:
-        posts, answers = services.purge_trash(older_than=older_than), idempotency.purge()
-        self.stdout.write(f"Deleted {posts} posts from the trash, and {answers} old answers to repeated requests.")
+        posts, responses = services.purge_trash(older_than=older_than), idempotency.purge()
+        self.stdout.write(f"Deleted {posts} posts from the trash and {responses} stored responses.")

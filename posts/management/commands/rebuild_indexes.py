@@ -1,4 +1,4 @@
-"""`manage.py rebuild_indexes`: mends the indexes of tags and of texts."""
+"""`manage.py rebuild_indexes`: rebuilds the tag index and the search index."""
 
 from typing import Any
 
@@ -9,9 +9,10 @@ from posts import triggers
 
 class Command(BaseCommand):
     help = (
-        "Make the indexes of tags and of texts anew. The database keeps them by triggers: this is for one "
-        "whose triggers were lost, as `manage.py check --database default` tells. Example: manage.py rebuild_indexes"
+        "Rebuild the tag index and the search index. Database triggers normally update both. Run this when "
+        "`manage.py check --database default` reports missing triggers or a wrong index. "
+        "Example: manage.py rebuild_indexes"
     )
 
     def handle(self, **options: Any) -> None:
-        self.stdout.write(f"The indexes are made anew. That of tags has {triggers.rebuild()} entries.")
+        self.stdout.write(f"Rebuilt the indexes. The tag index has {triggers.rebuild()} rows.")

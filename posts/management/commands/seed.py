@@ -1,4 +1,4 @@
-"""`manage.py seed`: sample data."""
+"""`manage.py seed`: stores sample data."""
 
 from argparse import ArgumentTypeError
 from typing import Any
@@ -20,16 +20,18 @@ def _count(text: str) -> int:
 
 class Command(BaseCommand):
     help = (
-        "Fill the blog with sample data: the users admin, editor, author, coauthor and reader, and a dozen posts. "
-        "Run again, it makes only what is missing. Example: manage.py seed --posts 1000 --password correct-horse"
+        "Store sample data: the users admin, editor, author, coauthor and reader, and a dozen posts. Running it again "
+        "adds only what is missing. Example: manage.py seed --posts 1000 --password correct-horse"
     )
 
     stealth_options = ("serving",)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--posts", type=_count, default=0, metavar="N", help="make N more posts, published")
-        parser.add_argument("--password", metavar="P", help="the password of all sample users (default: random)")
-        parser.add_argument("--yes", action="store_true", help="seed a blog that other people use already")
+        parser.add_argument("--posts", type=_count, default=0, metavar="N", help="also generate N published posts")
+        parser.add_argument(
+            "--password", metavar="P", help="the password of all sample users (default: a random one for each)"
+        )
+        parser.add_argument("--yes", action="store_true", help="add sample data to a site that has other users")
 
     def handle(self, *, posts: int, password: str | None, yes: bool, serving: bool = False, **options: Any) -> None:
         if password == "":
@@ -39,24 +41,24 @@ class Command(BaseCommand):
         if non_sample_users and not yes:
             names = ", ".join(non_sample_users[:3])
             raise CommandError(
-                f"This blog has users that are not samples ({names}). Add --yes to seed it all the same."
+                f"This site has users who are not sample users ({names}). To add sample data anyway, use --yes."
             )
         try:
             with transaction.atomic():
                 passwords = seeding.seed_users(password=password)
                 written = seeding.seed_posts()
         except BlogError as error:
-            raise CommandError(f"A sample user cannot be made here: {error.detail}") from None
-        made = 0
+            raise CommandError(f"A sample user cannot be created: {error.detail}") from None
+        generated = 0
         if posts:
             with tqdm(total=posts, unit="post", disable=None if options["verbosity"] else True) as bar:
                 for done, new in seeding.seed_many_posts(posts):
                     bar.update(done)
-                    made += new
+                    generated += new
         if not options["verbosity"]:
             return
         for username, chosen in passwords.items():
             self.stdout.write(f"  {username:<9} password: {chosen}")
-        self.stdout.write(f"{len(passwords)} passwords of sample users set, {written + made} posts written.")
+        self.stdout.write(f"{len(passwords)} passwords of sample users set, {written + generated} posts written.")
         if not serving:
             self.stdout.write("Next: manage.py serve")

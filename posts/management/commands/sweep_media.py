@@ -1,4 +1,4 @@
-"""`manage.py sweep_media`: deletes the files that a crash has left behind."""
+"""`manage.py sweep_media`: deletes the files that uploads left behind in a crash."""
 
 import shutil
 from typing import Any
@@ -6,31 +6,30 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from tqdm import tqdm
 
-from posts.media import services as media
+from posts.media import storage
 
 
 class Command(BaseCommand):
     help = (
-        "Delete what uploads left behind that did not come to their end: stored files that no row names, and temporary "
-        "ones, older than an hour. Example: manage.py sweep_media --dry-run"
+        "Delete the files that uploads left behind in a crash: stored files that belong to no image, and temporary "
+        "files, if older than an hour. Example: manage.py sweep_media --dry-run"
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="name the files, and delete none")
+        parser.add_argument("--dry-run", action="store_true", help="list the files without deleting them")
 
     def handle(self, *, dry_run: bool, **options: Any) -> None:
-        files = list(tqdm(media.orphans(), unit="file", disable=None))
-        left = list(media.left_behind())
+        files = list(tqdm(storage.orphaned_files(), unit="file", disable=None))
+        uploads = list(storage.orphaned_uploads())
         if dry_run:
-            for place in [*files, *left]:
-                self.stdout.write(str(place))
-            self.stdout.write(f"{len(files)} files have no row, {len(left)} temporary ones were left behind.")
-            self.stdout.write("Without --dry-run they are deleted.")
+            for path in [*files, *uploads]:
+                self.stdout.write(str(path))
+            self.stdout.write(f"{len(files)} stored files and {len(uploads)} temporary files would be deleted.")
             return
-        media.delete_files(files)
-        for path in left:
+        storage.delete_files(files)
+        for path in uploads:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
-        self.stdout.write(f"Deleted {len(files)} files that had no row, and {len(left)} temporary ones.")
+        self.stdout.write(f"Deleted {len(files)} stored files and {len(uploads)} temporary files.")

@@ -1,5 +1,6 @@
 """Every error response under `/api/` is a problem (RFC 9457), whatever raised the error."""
 
+import errno
 import logging
 from unittest.mock import patch
 
@@ -49,6 +50,9 @@ def _postgresql(state: str | None) -> OperationalError:
         (_postgresql("55P03"), errors.DatabaseLocked),
         (_postgresql("53100"), errors.StorageFull),
         (_postgresql(None), errors.Unavailable),
+        (OSError(errno.ENOSPC, "full"), errors.StorageFull),
+        (OSError(errno.EDQUOT, "full"), errors.StorageFull),
+        (OSError(errno.EIO, "broken"), errors.InternalError),
         (ZeroDivisionError(), errors.InternalError),
     ],
 )

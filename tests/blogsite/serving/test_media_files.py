@@ -10,7 +10,7 @@ from django.core.files.storage import FileSystemStorage, Storage
 
 from blogsite.serving.asgi import Message
 from blogsite.serving.media_files import CHUNK_BYTES, MediaFiles
-from posts.media.services import find
+from posts.media.storage import find_file
 from tests.blogsite.serving.asgi import Response, call, echo, make_scope
 
 FOLDER = "01"
@@ -30,7 +30,7 @@ class RemoteStorage(Storage):
 def layer(tmp_path: Path) -> MediaFiles:
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / NAME).write_bytes(CONTENT)
-    return MediaFiles(echo, storage=FileSystemStorage(tmp_path), find=find)
+    return MediaFiles(echo, storage=FileSystemStorage(tmp_path), find=find_file)
 
 
 def get(layer: MediaFiles, name: str = NAME, method: str = "GET", **headers: str) -> Response:
@@ -131,7 +131,7 @@ def test_other_methods_get_405_and_other_paths_are_passed_on(layer: MediaFiles) 
 
 
 def test_a_remote_file_is_a_redirect_that_is_not_cached() -> None:
-    layer = MediaFiles(echo, storage=RemoteStorage(), find=find)
+    layer = MediaFiles(echo, storage=RemoteStorage(), find=find_file)
     response = get(layer)
     assert (response.status, response.headers["cache-control"]) == (307, "no-store")
     assert response.headers["location"] == f"https://bucket.example.org/{FOLDER}/{NAME}?signed=GET"

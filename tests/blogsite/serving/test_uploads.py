@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from posts.media.services import SWEPT_AFTER
+from posts.media.storage import MIN_ORPHAN_AGE
 from tests.images import animation, photo, png_of_size, saved
 from tests.server import PASSWORD, Server, manage, serving
 
@@ -126,7 +126,7 @@ def test_a_killed_server_leaves_no_row_without_its_files(data_dir: Path, after: 
     stored, named = files_in(data_dir), names_in(data_dir)
     assert named <= stored
     for path in (data_dir / "media").rglob("*.*"):
-        moment = path.stat().st_mtime - SWEPT_AFTER.total_seconds() - 60
+        moment = path.stat().st_mtime - MIN_ORPHAN_AGE.total_seconds() - 60
         os.utime(path, (moment, moment))
     manage(data_dir, "sweep_media")
     stems = {name.partition(".")[0] for name in named}

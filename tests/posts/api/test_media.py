@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import User
 from posts.media import services as uploads
+from posts.media import storage
 from posts.models import Media, Post
 from tests.client import Api, assert_problem
 from tests.factories import make_admin, make_author, make_draft, make_editor, make_media, make_post, make_user
@@ -208,7 +209,7 @@ class TestDelete:
         self, authors_api: Api, author: User, stored: Path, use: str
     ) -> None:
         media = make_media(author=author)
-        shown = media.sources[0].url if use == "variant" else media.url
+        shown = media.variant_files[0].url if use == "variant" else media.url
         text = f"![x]({shown})" if use in ("text", "variant") else ""
         post = make_post(content=text, cover_image_id=None if text else media.pk, author=author)
         if use == "trash":
@@ -295,7 +296,7 @@ class TestDeletedUser:
         admins_api = api.acting_as(make_admin())
         assert admins_api.delete(f"/users/{author.pk}").status_code == 204
         assert admins_api.get(f"/media/{media.pk}").status_code == 200
-        assert default_storage.exists(uploads.location(media.name))
+        assert default_storage.exists(storage.location(media.name))
 
 
 def test_bytes_after_the_image_are_not_stored(authors_api: Api, stored: Path) -> None:

@@ -1,4 +1,4 @@
-"""What differs between revisions."""
+"""The differences between revisions."""
 
 from posts.content.revision_diff import MAX_LINES, Line, revision_changes
 from posts.models import Revision
@@ -8,7 +8,7 @@ def revision(version: int, content: str = "", **fields: object) -> Revision:
     return Revision(version=version, title="T", slug="t", content=content, published=False, **fields)
 
 
-def test_the_fields_and_lines_that_changed() -> None:
+def test_changed_fields_and_lines_are_listed() -> None:
     newer = revision(2, "a\nB\nc", tags=["x"])
     older = revision(1, "a\nb\nc", tags=[])
     second, first = revision_changes([newer, older])
@@ -23,13 +23,13 @@ def test_the_fields_and_lines_that_changed() -> None:
     assert (first.revision, first.fields, first.lines) == (older, [], [])
 
 
-def test_far_away_lines_are_left_out() -> None:
+def test_distant_unchanged_lines_are_left_out() -> None:
     lines = [str(number) for number in range(100)]
     (change, _) = revision_changes([revision(2, "\n".join([*lines, "end"])), revision(1, "\n".join(lines))])
     assert [line.text for line in change.lines] == ["…", "98", "99", "end"]
 
 
-def test_very_long_texts_are_not_compared() -> None:
+def test_very_long_content_is_not_compared() -> None:
     long = "line\n" * (MAX_LINES + 1)
     (change, _) = revision_changes([revision(2, long), revision(1, "")])
     assert [line.kind for line in change.lines] == ["gap"]

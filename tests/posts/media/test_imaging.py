@@ -1,4 +1,4 @@
-"""The program that writes an image anew."""
+"""The program that converts untrusted images."""
 
 import json
 import subprocess
@@ -23,27 +23,27 @@ def folder(tmp_path: Path) -> Path:
 
 def convert(folder: Path, content: bytes) -> dict[str, Any]:
     (folder / "upload").write_bytes(content)
-    return imaging.main(folder)
+    return imaging.main(folder / "upload", folder)
 
 
-def made(folder: Path) -> Image.Image:
+def converted(folder: Path) -> Image.Image:
     return opened((folder / "image").read_bytes())
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
-def test_an_image_stays_of_its_kind_and_size(folder: Path, kind: str) -> None:
-    told = convert(folder, image_bytes(kind, (30, 20)))
-    assert told == {"content_type": f"image/{kind.lower()}", "width": 30, "height": 20, "variants": []}
-    image = made(folder)
+def test_a_converted_image_keeps_its_format_and_size(folder: Path, kind: str) -> None:
+    result = convert(folder, image_bytes(kind, (30, 20)))
+    assert result == {"content_type": f"image/{kind.lower()}", "width": 30, "height": 20, "variants": []}
+    image = converted(folder)
     assert (image.format, image.size) == (kind, (30, 20))
     red, green, blue = image.convert("RGB").getpixel((15, 10))  # type: ignore[misc]
     assert abs(red - 200) + abs(green - 30) + abs(blue - 30) < 12
 
 
-def test_a_photo_is_upright_and_says_nothing_of_its_place(folder: Path) -> None:
-    told = convert(folder, photo())
-    assert (told["width"], told["height"]) == (600, 800)
-    image = made(folder)
+def test_a_photo_is_rotated_and_loses_its_metadata(folder: Path) -> None:
+    result = convert(folder, photo())
+    assert (result["width"], result["height"]) == (600, 800)
+    image = converted(folder)
     assert image.size == (600, 800)
     assert not image.getexif()
     for y, dominant in ((100, 0), (700, 2)):
@@ -59,24 +59,24 @@ def test_a_photo_is_upright_and_says_nothing_of_its_place(folder: Path) -> None:
     ("width", "widths"),
     [(319, []), (320, [320]), (1000, [320, 640]), (1920, [320, 640, 1280, 1920]), (2500, [320, 640, 1280, 1920])],
 )
-def test_the_variants_are_never_larger_than_the_image(folder: Path, width: int, widths: list[int]) -> None:
-    told = convert(folder, image_bytes("PNG", (width, width // 2)))
-    assert told["variants"] == [(w, round(width // 2 * w / width)) for w in widths]
-    for variant in told["variants"]:
+def test_variants_are_never_larger_than_the_image(folder: Path, width: int, widths: list[int]) -> None:
+    result = convert(folder, image_bytes("PNG", (width, width // 2)))
+    assert result["variants"] == [(w, round(width // 2 * w / width)) for w in widths]
+    for variant in result["variants"]:
         image = opened((folder / str(variant[0])).read_bytes())
         assert (image.format, image.size) == ("WEBP", variant)
 
 
-def test_a_tower_has_only_the_variants_that_webp_can_hold(folder: Path) -> None:
-    told = convert(folder, saved(Image.new("L", (700, 30_000)), "PNG"))
-    assert told["variants"] == [(320, 13_714)]
+def test_a_variant_that_is_too_high_for_webp_is_left_out(folder: Path) -> None:
+    result = convert(folder, saved(Image.new("L", (700, 30_000)), "PNG"))
+    assert result["variants"] == [(320, 13_714)]
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
-def test_an_animation_stays_one(folder: Path, kind: str) -> None:
-    told = convert(folder, animation(kind))
-    assert (told["width"], told["height"], told["variants"]) == (40, 30, [])
-    image = made(folder)
+def test_an_animation_keeps_its_frames(folder: Path, kind: str) -> None:
+    result = convert(folder, animation(kind))
+    assert (result["width"], result["height"], result["variants"]) == (40, 30, [])
+    image = converted(folder)
     assert image.n_frames == 3  # type: ignore[attr-defined]
     colours = []
     for frame in range(3):
@@ -89,7 +89,7 @@ def test_an_animation_stays_one(folder: Path, kind: str) -> None:
     assert b"secret" not in (folder / "image").read_bytes()
 
 
-def test_transparency_stays(folder: Path) -> None:
+def test_transparency_is_kept(folder: Path) -> None:
     for image, kind in ((Image.new("RGBA", (400, 9), (9, 9, 9, 0)), "PNG"), (Image.new("LA", (400, 9)), "PNG")):
         convert(folder, saved(image, kind))
         for name in ("image", "320"):
@@ -99,40 +99,43 @@ def test_transparency_stays(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "I;16", "RGB", "RGBA"])
-def test_a_png_of_any_kind_of_pixel_is_read(folder: Path, mode: str) -> None:
+def test_a_png_of_any_pixel_format_is_read(folder: Path, mode: str) -> None:
     assert "code" not in convert(folder, saved(Image.new(mode, (330, 4)), "PNG"))
-    assert made(folder).size == (330, 4)
+    assert converted(folder).size == (330, 4)
 
 
-def test_sixteen_bits_of_grey_become_eight(folder: Path) -> None:
+def test_16_bit_grey_is_scaled_to_8_bits(folder: Path) -> None:
     ramp = Image.new("I;16", (256, 1))
     for x in range(256):
         ramp.putpixel((x, 0), x * 257)
     convert(folder, saved(ramp, "PNG"))
-    grey = made(folder).convert("L")
+    grey = converted(folder).convert("L")
     assert [grey.getpixel((x, 0)) for x in (0, 1, 128, 255)] == [0, 1, 128, 255]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the bound on files is set as Linux has it")
-def test_a_file_that_cannot_be_written_whole_is_no_success(folder: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_FSIZE works differently elsewhere")
+def test_a_file_that_cannot_be_written_completely_is_an_error(folder: Path) -> None:
     program = "import resource, sys; from pathlib import Path; from posts.media import imaging;"
-    program += "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); print(imaging.main(Path(sys.argv[1]))['code'])"
+    program += "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
+    program += "print(imaging.main(Path(sys.argv[1]), Path(sys.argv[2]))['code'])"
     (folder / "upload").write_bytes(saved(Image.effect_noise((300, 300), 50), "PNG"))
-    done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder / "upload"), str(folder)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "storage_full"
 
 
-def test_a_print_becomes_a_picture_for_screens(folder: Path) -> None:
+def test_cmyk_becomes_rgb(folder: Path) -> None:
     assert "code" not in convert(folder, saved(Image.new("CMYK", (20, 20), (0, 255, 255, 0)), "JPEG"))
-    image = made(folder)
+    image = converted(folder)
     assert image.mode == "RGB"
     pixel = image.getpixel((9, 9))
     assert isinstance(pixel, tuple)
     assert pixel[0] > 200 > 60 > max(pixel[1:])
 
 
-def test_colours_become_srgb(folder: Path) -> None:
-    # A profile whose red and blue are exchanged: what is red in it is blue.
+def test_colours_are_converted_to_srgb(folder: Path) -> None:
+    # A profile with red and blue exchanged: a red pixel becomes blue.
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     red, blue = profile.index(b"rXYZ"), profile.index(b"bXYZ")
     profile[red : red + 4], profile[blue : blue + 4] = b"bXYZ", b"rXYZ"
@@ -147,12 +150,12 @@ def test_colours_become_srgb(folder: Path) -> None:
             assert "sRGB" in described
 
 
-def test_a_profile_that_is_none_is_left_out(folder: Path) -> None:
+def test_an_invalid_profile_is_removed(folder: Path) -> None:
     convert(folder, saved(Image.new("RGB", (8, 8)), "PNG", icc_profile=b"no profile"))
-    assert "icc_profile" not in made(folder).info
+    assert "icc_profile" not in converted(folder).info
 
 
-def test_what_stands_behind_the_image_is_gone(folder: Path) -> None:
+def test_data_after_the_image_is_removed(folder: Path) -> None:
     for kind in ("PNG", "JPEG", "GIF"):
         assert "code" not in convert(folder, image_bytes(kind) + b"<?php system($_GET['c']); ?>")
         assert b"php" not in (folder / "image").read_bytes()
@@ -180,37 +183,42 @@ def test_what_stands_behind_the_image_is_gone(folder: Path) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_harmless_image_is_refused(folder: Path, content: bytes, code: str) -> None:
-    told = convert(folder, content)
-    assert told["code"] == code
-    assert told["message"].endswith(".")
+def test_an_unacceptable_file_is_rejected(folder: Path, content: bytes, code: str) -> None:
+    result = convert(folder, content)
+    assert result["code"] == code
+    assert result["message"].endswith(".")
     assert [file.name for file in folder.iterdir()] == ["upload"]
 
 
-def test_frames_are_counted_together(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imaging, "MAX_PIXELS_OF_FRAMES", 40 * 30 * 3 - 1)
+def test_the_pixels_of_all_frames_are_limited(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imaging, "MAX_ANIMATION_PIXELS", 40 * 30 * 3 - 1)
     assert convert(folder, animation())["code"] == "image_too_large"
 
 
 def run(folder: Path, content: bytes) -> subprocess.CompletedProcess[bytes]:
     (folder / "upload").write_bytes(content)
     return subprocess.run(
-        [sys.executable, "-I", imaging.__file__, str(folder)], env={}, capture_output=True, check=True
+        [sys.executable, "-I", imaging.__file__, str(folder / "upload"), str(folder)],
+        env={},
+        capture_output=True,
+        check=True,
     )
 
 
-def test_as_a_program_it_says_what_it_made_in_json(folder: Path) -> None:
-    told = json.loads(run(folder, image_bytes("PNG", (320, 10))).stdout)
-    assert told == {"content_type": "image/png", "width": 320, "height": 10, "variants": [[320, 10]]}
+def test_the_program_prints_its_result_as_json(folder: Path) -> None:
+    result = json.loads(run(folder, image_bytes("PNG", (320, 10))).stdout)
+    assert result == {"content_type": "image/png", "width": 320, "height": 10, "variants": [[320, 10]]}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the bound on memory is Linux's")
-def test_memory_is_bounded(folder: Path) -> None:
-    """The same program, with less memory than one picture of 40 megapixels takes."""
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS is enforced only on Linux")
+def test_memory_is_limited(folder: Path) -> None:
+    """With a limit that is smaller than a decoded image of 40 megapixels."""
     program = (
         "import sys; from pathlib import Path; from posts.media import imaging; imaging.MEMORY_BYTES = 200 * 1024**2;"
     )
-    program += "imaging._bound(); print(imaging.main(Path(sys.argv[1]))['code'])"
+    program += "imaging._limit_resources(); print(imaging.main(Path(sys.argv[1]), Path(sys.argv[2]))['code'])"
     (folder / "upload").write_bytes(saved(Image.new("RGB", (7_000, 5_700)), "PNG"))
-    done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder / "upload"), str(folder)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "image_too_costly"

@@ -1,4 +1,4 @@
-"""What happens to files when something goes wrong."""
+"""Receiving, storing and deleting uploaded images, also when something fails."""
 
 import errno
 import os
@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from io import StringIO
@@ -13,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
@@ -22,7 +24,7 @@ from django.utils import timezone
 from accounts.models import User
 from blogsite.errors import BlogError, Forbidden, Invalid, MediaInUse, StorageFull, StorageUnavailable
 from posts import services
-from posts.media import imaging
+from posts.media import imaging, storage
 from posts.media import services as uploads
 from posts.models import Media
 from tests.factories import make_author, make_media, make_post, make_user
@@ -49,33 +51,48 @@ def stored() -> set[str]:
     return {path.name for path in root.rglob("*.*")} if root.exists() else set()
 
 
+def uploaded(content: bytes = PNG) -> TemporaryUploadedFile:
+    """Return a file as Django's parser of uploads makes it."""
+    file = TemporaryUploadedFile("x.png", "image/png", len(content), None)
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+@contextmanager
+def received(actor: User, content: bytes = PNG) -> Iterator[uploads.Upload]:
+    with uploaded(content) as file, uploads.received_upload(file, actor=actor) as upload:
+        yield upload
+
+
 def upload(actor: User, content: bytes = PNG) -> Media:
-    with uploads.received(SimpleUploadedFile("x.png", content), actor=actor) as received:
-        return uploads.add_media(actor=actor, upload=received).media
+    with received(actor, content) as upload:
+        return uploads.add_media(actor=actor, upload=upload).media
 
 
 def test_files_without_a_row_are_deleted_at_the_end() -> None:
     delete_all()
     author = make_author()
-    with uploads.received(SimpleUploadedFile("x.png", PNG), actor=author) as received:
-        assert stored() == set(received.media.file_names)
+    with received(author) as upload:
+        assert stored() == set(upload.media.file_names)
     assert stored() == set()
-    with pytest.raises(ZeroDivisionError), uploads.received(SimpleUploadedFile("x.png", PNG), actor=author):
+    with pytest.raises(ZeroDivisionError), received(author):
         raise ZeroDivisionError
     assert stored() == set()
 
 
-def test_who_was_overtaken_gets_the_first_row_and_leaves_no_files() -> None:
+def test_the_later_of_two_equal_uploads_returns_the_first_row_and_leaves_no_files() -> None:
     delete_all()
     author = make_author()
-    with uploads.received(SimpleUploadedFile("x.png", PNG), actor=author) as received:
-        first = upload(author)
-        assert uploads.add_media(actor=author, upload=received).media == first
+    with received(author) as upload:
+        with received(author) as earlier:
+            first = uploads.add_media(actor=author, upload=earlier).media
+        assert uploads.add_media(actor=author, upload=upload).media == first
     assert Media.objects.get() == first
     assert stored() == set(first.file_names)
 
 
-def test_nobody_but_writers_has_anything_read() -> None:
+def test_readers_may_not_upload() -> None:
     with pytest.raises(Forbidden):
         upload(make_user())
 
@@ -89,7 +106,7 @@ def test_nobody_but_writers_has_anything_read() -> None:
         (RuntimeError("no answer"), StorageUnavailable),
     ],
 )
-def test_a_storage_that_fails_midway_keeps_nothing(
+def test_no_files_remain_after_the_storage_fails(
     error: Exception, expected: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delete_all()
@@ -107,7 +124,7 @@ def test_a_storage_that_fails_midway_keeps_nothing(
     assert (len(calls), stored(), Media.objects.count()) == (2, set(), 0)
 
 
-def test_files_are_written_to_the_disk_before_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_synced_before_the_row_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     fsync = os.fsync
 
@@ -120,45 +137,60 @@ def test_files_are_written_to_the_disk_before_the_row(monkeypatch: pytest.Monkey
     assert synced == [0] * 2 * len(media.file_names)
 
 
-def test_files_go_when_the_transaction_of_the_row_fails_after_all() -> None:
+def test_files_are_deleted_when_the_transaction_is_rolled_back() -> None:
     delete_all()
     author = make_author()
-    with uploads.received(SimpleUploadedFile("x.png", PNG), actor=author) as received, transaction.atomic():
-        uploads.add_media(actor=author, upload=received)
+    with received(author) as upload, transaction.atomic():
+        uploads.add_media(actor=author, upload=upload)
         transaction.set_rollback(True)
     assert (stored(), Media.objects.count()) == (set(), 0)
 
 
-@pytest.mark.parametrize("where", ["write_bytes", "chunks"])
-def test_a_full_disk_is_no_fault_of_the_image(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if where == "chunks":
-
-        def full(*args: Any) -> Any:
-            raise OSError(errno.ENOSPC, "full")
-
-        monkeypatch.setattr(SimpleUploadedFile, "chunks", full)
-    else:
-        answer = b'{"code": "storage_full", "message": ""}'
-        done = subprocess.CompletedProcess([], 0, stdout=answer)
-        monkeypatch.setattr(subprocess, "run", lambda *args, **options: done)
+def test_a_full_disk_during_the_conversion_is_storage_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = b'{"code": "storage_full", "message": ""}'
+    process = subprocess.CompletedProcess([], 0, stdout=output)
+    monkeypatch.setattr(subprocess, "run", lambda *args, **options: process)
     with pytest.raises(StorageFull):
         upload(make_author())
 
 
+def test_the_uploaded_file_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The conversion reads the file that Django's parser has written; only converted files are written beside it."""
+    file = uploaded()
+    original = Path(file.temporary_file_path())
+    before, programs, written = set(original.parent.iterdir()), [], {}
+    run: Any = subprocess.run
+
+    def observe(program: list[str], **options: Any) -> Any:
+        programs.append(program)
+        assert set(original.parent.iterdir()) - before == {Path(program[-1])}
+        assert list(Path(program[-1]).iterdir()) == []
+        process = run(program, **options)
+        written.update({path.name: path.read_bytes() for path in Path(program[-1]).iterdir()})
+        return process
+
+    monkeypatch.setattr(subprocess, "run", observe)
+    with file, uploads.received_upload(file, actor=make_author()):
+        pass
+    assert [program[-2] for program in programs] == [str(original)]
+    assert set(written) == {"image", "320", "640"}
+    assert set(original.parent.iterdir()) == before - {original}
+
+
 @pytest.mark.parametrize("broken", ["slow", "killed"])
-def test_a_program_that_does_not_come_to_its_end_is_a_refusal(
+def test_a_conversion_that_times_out_or_dies_is_an_error(
     broken: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = tmp_path / "program.py"
     program.write_text("import os, time\n" + ("time.sleep(60)" if broken == "slow" else "os.kill(os.getpid(), 9)"))
     monkeypatch.setattr(imaging, "__file__", str(program))
-    monkeypatch.setattr(uploads, "SECONDS_TO_CONVERT", 0.3 if broken == "slow" else 60)
+    monkeypatch.setattr(uploads, "CONVERSION_TIMEOUT", 0.3 if broken == "slow" else 60)
     with pytest.raises(Invalid) as refused:
         upload(make_author())
     assert [error.code for error in refused.value.errors] == ["image_too_costly"]
 
 
-def test_the_program_sees_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_conversion_gets_an_empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     environments: list[Any] = []
     run: Any = subprocess.run
 
@@ -174,14 +206,14 @@ def test_the_program_sees_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestSweep:
     @pytest.fixture(autouse=True)
     def files(self) -> Media:
-        """A row with its files, beside files that no row has: old ones, and one of just now."""
+        """An image with its files, and files without a row: two old ones and a new one."""
         delete_all()
         media = make_media()
         for name in ("aa" + "0" * 30 + ".png", media.stem[:2] + "f" * 30 + "-320.webp", "bb" + "1" * 30 + ".jpg"):
-            default_storage.save(uploads.location(name), SimpleUploadedFile("x", PNG))
+            default_storage.save(storage.location(name), ContentFile(PNG))
         for name in stored() - {"bb" + "1" * 30 + ".jpg"}:
-            long_ago = (timezone.now() - uploads.SWEPT_AFTER - timedelta(minutes=1)).timestamp()
-            os.utime(default_storage.path(uploads.location(name)), (long_ago, long_ago))
+            long_ago = (timezone.now() - storage.MIN_ORPHAN_AGE - timedelta(minutes=1)).timestamp()
+            os.utime(default_storage.path(storage.location(name)), (long_ago, long_ago))
         return media
 
     def sweep(self, *arguments: str) -> str:
@@ -189,29 +221,29 @@ class TestSweep:
         call_command("sweep_media", *arguments, stdout=out)
         return out.getvalue()
 
-    def test_deletes_what_is_old_and_has_no_row(self, files: Media) -> None:
-        assert "Deleted 2 files" in self.sweep()
+    def test_deletes_old_files_without_a_row(self, files: Media) -> None:
+        assert "Deleted 2 stored files" in self.sweep()
         assert stored() == {*files.file_names, "bb" + "1" * 30 + ".jpg"}
-        assert "Deleted 0 files" in self.sweep()
+        assert "Deleted 0 stored files" in self.sweep()
 
-    def test_a_dry_run_names_them(self) -> None:
+    def test_a_dry_run_lists_the_files(self) -> None:
         before = stored()
         output = self.sweep("--dry-run")
         assert f"aa/{'aa' + '0' * 30}.png\n" in output
-        assert "2 files have no row" in output
+        assert "2 stored files and 0 temporary files would be deleted" in output
         assert stored() == before
 
-    def test_what_is_no_file_of_an_image_stays_and_nothing_else_is_deleted(self, files: Media) -> None:
-        """A copy in a folder where it does not belong is swept from there: the file of the row stays."""
+    def test_keeps_other_files_and_deletes_misplaced_copies(self, files: Media) -> None:
+        """A copy of an image's file in the wrong folder is deleted; the file itself is kept."""
         for place in (f"cc/{files.name}", "cc/notes.txt"):
-            default_storage.save(place, SimpleUploadedFile("x", PNG))
+            default_storage.save(place, ContentFile(PNG))
             os.utime(default_storage.path(place), (0, 0))
-        assert "Deleted 3 files" in self.sweep()
-        assert default_storage.exists(uploads.location(files.name))
+        assert "Deleted 3 stored files" in self.sweep()
+        assert default_storage.exists(storage.location(files.name))
         assert default_storage.listdir("cc")[1] == ["notes.txt"]
         default_storage.delete("cc/notes.txt")
 
-    def test_temporary_files_that_a_crash_left_are_deleted(self, tmp_path: Path, settings: Any) -> None:
+    def test_deletes_old_temporary_files(self, tmp_path: Path, settings: Any) -> None:
         settings.FILE_UPLOAD_TEMP_DIR = tmp_path
         for name in ("old", "new"):
             (tmp_path / name).mkdir()
@@ -219,27 +251,27 @@ class TestSweep:
         (tmp_path / "old.upload").write_bytes(PNG)
         for name in ("old", "old.upload"):
             os.utime(tmp_path / name, (0, 0))
-        assert "and 2 temporary ones" in self.sweep()
+        assert "and 2 temporary files" in self.sweep()
         assert {path.name for path in tmp_path.iterdir()} == {"new"}
 
-    def test_an_empty_storage_is_fine(self) -> None:
+    def test_accepts_an_empty_storage(self) -> None:
         delete_all()
         Media.objects.all().delete()
-        assert "Deleted 0 files" in self.sweep()
+        assert "Deleted 0 stored files" in self.sweep()
 
 
-def test_a_storage_that_was_never_written_to_is_empty(settings: Any, tmp_path: Path) -> None:
+def test_a_storage_without_a_folder_has_no_orphans(settings: Any, tmp_path: Path) -> None:
     options = {"location": tmp_path / "nothing"}
     backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
-    assert list(uploads.orphans()) == []
+    assert list(storage.orphaned_files()) == []
 
 
 @pytest.mark.django_db(transaction=True)
 class TestAtOnce:
-    """Threads that really run at once; on SQLite their writes queue."""
+    """Concurrent threads; on SQLite their writes wait for each other."""
 
-    def test_a_cover_image_is_chosen_or_deleted_and_never_half_of_each(self) -> None:
+    def test_an_image_is_either_chosen_as_a_cover_or_deleted(self) -> None:
         author = make_author()
         for _ in range(15):
             media, post = make_media(author=author), make_post(author=author)
@@ -251,7 +283,7 @@ class TestAtOnce:
             assert post.cover_image_id == (None if chosen else media.pk)
             assert [type(chosen), type(deleted)] in ([Invalid, type(None)], [type(None), MediaInUse])
 
-    def test_equal_uploads_are_one_row(self) -> None:
+    def test_equal_uploads_make_one_row(self) -> None:
         delete_all()
         author = make_author()
         assert at_once(*[partial(upload, author)] * 4) == [None] * 4
@@ -259,7 +291,7 @@ class TestAtOnce:
 
 
 def at_once(*calls: Callable[[], object]) -> list[BlogError | None]:
-    """Run the calls in threads that start together, and return what each of them raised."""
+    """Run the calls concurrently, and return the error that each of them raised."""
     start = threading.Barrier(len(calls))
 
     def run(call: Callable[[], object]) -> BlogError | None:

@@ -1,4 +1,4 @@
-"""`manage.py seed`: sample data, again and again the same."""
+"""The sample data of `manage.py seed`."""
 
 import re
 from io import StringIO
@@ -20,9 +20,9 @@ NAMES = ["admin", "author", "coauthor", "editor", "reader"]
 
 
 @pytest.fixture(autouse=True)
-def _few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rendering all the sample texts takes as long as the rest of a test."""
-    monkeypatch.setattr(seeding, "BODIES", 20)
+def _few_contents(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generates less content: rendering all of it would double the time of a test."""
+    monkeypatch.setattr(seeding, "CONTENT_COUNT", 20)
 
 
 def seed(*arguments: str, verbosity: int = 1) -> str:
@@ -35,12 +35,12 @@ def posts() -> list[Any]:
     return list(Post.objects.order_by("pk").values())
 
 
-def told(output: str) -> dict[str, str]:
-    """The passwords in the output, by username."""
+def passwords_in(output: str) -> dict[str, str]:
+    """Return the passwords in the output, by username."""
     return dict(re.findall(r"(\w+) +password: (\S+)", output))
 
 
-def test_the_sample_blog_has_every_role_and_every_state() -> None:
+def test_the_sample_data_has_every_role_and_every_status() -> None:
     output = seed("--password", PASSWORD)
     assert sorted(User.objects.values_list("username", flat=True)) == NAMES
     assert set(User.objects.values_list("role", flat=True)) == {"reader", "author", "editor", "admin"}
@@ -53,18 +53,18 @@ def test_the_sample_blog_has_every_role_and_every_state() -> None:
     assert (user.email, user.full_name, user.bio) == (sample.email, sample.full_name, sample.bio)
 
 
-def test_each_user_gets_a_random_password_that_is_told_once() -> None:
-    passwords = told(seed())
+def test_each_user_gets_a_random_password_that_is_shown_once() -> None:
+    passwords = passwords_in(seed())
     assert sorted(passwords) == NAMES
     assert len(set(passwords.values())) == len(NAMES)
     assert all(User.objects.get(username=name).check_password(passwords[name]) for name in NAMES)
-    assert told(seed()) == {}
+    assert passwords_in(seed()) == {}
     assert User.objects.get(username="admin").check_password(passwords["admin"])
 
 
-def test_a_given_password_is_everybodys() -> None:
+def test_a_given_password_is_set_for_all_sample_users() -> None:
     seed()
-    assert told(seed("--password", PASSWORD)) == dict.fromkeys(NAMES, PASSWORD)
+    assert passwords_in(seed("--password", PASSWORD)) == dict.fromkeys(NAMES, PASSWORD)
     assert all(user.check_password(PASSWORD) for user in User.objects.all())
     assert all(user.password.startswith("argon2$argon2id$") for user in User.objects.all())
 
@@ -77,7 +77,7 @@ def test_seeding_again_changes_nothing() -> None:
     assert list(User.objects.order_by("pk").values("pk", "username", "created_at")) == users_before
 
 
-def test_more_posts_leave_those_that_are_there() -> None:
+def test_generating_more_posts_keeps_the_existing_ones() -> None:
     seed("--posts", "3", "--password", PASSWORD)
     before = posts()
     seed("--posts", "6")
@@ -87,18 +87,18 @@ def test_more_posts_leave_those_that_are_there() -> None:
     assert Post.objects.filter(slug__startswith="sample-").count() == 6
 
 
-def test_only_what_is_missing_is_made() -> None:
+def test_only_missing_data_is_added() -> None:
     seed("--posts", "3", "--password", PASSWORD)
     Post.objects.filter(slug="sample-2").delete()
     User.objects.get(username="reader").delete()
     missing = Post.objects.filter(title=POSTS[0].title)
     missing.delete()
-    assert set(told(seed("--posts", "3"))) == {"reader"}
+    assert set(passwords_in(seed("--posts", "3"))) == {"reader"}
     assert Post.objects.filter(slug="sample-2").exists()
     assert missing.exists()
 
 
-def test_the_same_arguments_make_the_same_posts() -> None:
+def test_the_generated_posts_are_always_the_same() -> None:
     def numbered() -> list[Any]:
         columns = ("slug", "title", "content", "tags", "published_at", "created_at", "author__username", "content_html")
         return list(Post.objects.filter(slug__startswith="sample-").order_by("pk").values_list(*columns))
@@ -111,7 +111,7 @@ def test_the_same_arguments_make_the_same_posts() -> None:
     assert [slug for slug, *_ in before] == [f"sample-{number}" for number in range(1, 21)]
 
 
-def test_many_posts_are_good_posts() -> None:
+def test_generated_posts_are_complete() -> None:
     seed("--posts", "20", "--password", PASSWORD)
     many = Post.objects.filter(slug__startswith="sample-").select_related("author")
     assert len({post.title for post in many}) == len({post.published_at for post in many}) == 20
@@ -123,12 +123,12 @@ def test_many_posts_are_good_posts() -> None:
         assert set(post.tag_index.values_list("name", flat=True)) == set(post.tags)
 
 
-def test_a_blog_of_strangers_is_left_alone() -> None:
+def test_a_site_with_other_users_is_not_changed() -> None:
     for name in ("dora", "carl", "bert", "anna"):
         make_user(username=name)
-    with pytest.raises(CommandError) as refusal:
+    with pytest.raises(CommandError) as error:
         seed()
-    message = str(refusal.value)
+    message = str(error.value)
     assert "\n" not in message
     assert "anna, bert, carl" in message
     assert "--yes" in message
@@ -136,27 +136,27 @@ def test_a_blog_of_strangers_is_left_alone() -> None:
     assert not Post.objects.exists()
 
 
-def test_yes_seeds_among_strangers() -> None:
-    stranger = make_admin(username="root", password=PASSWORD)
-    passwords = told(seed("--yes", "--password", "another-river-lantern"))
+def test_yes_adds_the_sample_data_beside_other_users() -> None:
+    other_user = make_admin(username="root", password=PASSWORD)
+    passwords = passwords_in(seed("--yes", "--password", "another-river-lantern"))
     assert sorted(passwords) == NAMES
-    stranger.refresh_from_db()
-    assert stranger.check_password(PASSWORD)
+    other_user.refresh_from_db()
+    assert other_user.check_password(PASSWORD)
     assert Post.objects.count() == len(POSTS)
 
 
-def test_a_stranger_of_a_sample_name_keeps_their_password() -> None:
-    stranger = make_admin(username="admin", email="ada@example.org", password=PASSWORD)
+def test_another_user_with_a_sample_username_keeps_their_password() -> None:
+    other_user = make_admin(username="admin", email="ada@example.org", password=PASSWORD)
     for arguments in ([], ["--yes", "--password", "another-river-lantern"]):
         with pytest.raises(CommandError):
             seed(*arguments)
-    assert User.objects.get() == stranger
-    stranger.refresh_from_db()
-    assert (stranger.email, stranger.check_password(PASSWORD)) == ("ada@example.org", True)
+    assert User.objects.get() == other_user
+    other_user.refresh_from_db()
+    assert (other_user.email, other_user.check_password(PASSWORD)) == ("ada@example.org", True)
 
 
 @pytest.mark.parametrize(
-    "stranger",
+    "other_user",
     [
         {"username": "Author"},
         {"username": "ines", "email": "Author@Example.com"},
@@ -164,27 +164,27 @@ def test_a_stranger_of_a_sample_name_keeps_their_password() -> None:
     ],
     ids=["name in another case", "address in another case", "name of a reader"],
 )
-def test_beside_a_stranger_like_a_sample_user_nothing_is_made(stranger: dict[str, str]) -> None:
-    make_user(**stranger)
-    with pytest.raises(CommandError, match=r"A sample user cannot be made here: This .* is taken"):
+def test_a_conflicting_user_prevents_all_changes(other_user: dict[str, str]) -> None:
+    make_user(**other_user)
+    with pytest.raises(CommandError, match=r"A sample user cannot be created: This .* is taken"):
         seed("--yes", "--posts", "2", "--password", PASSWORD)
     assert User.objects.count() == 1
 
 
 @pytest.mark.parametrize("number", ["-1", "x", "1.5", ""])
-def test_a_bad_number_of_posts_is_refused(number: str) -> None:
+def test_an_invalid_number_of_posts_is_an_error(number: str) -> None:
     with pytest.raises(CommandError, match="--posts"):
         seed(f"--posts={number}")
     assert not User.objects.exists()
 
 
-def test_quiet_says_nothing() -> None:
+def test_verbosity_0_prints_nothing() -> None:
     assert seed("--password", PASSWORD, "--posts", "2", verbosity=0) == ""
     assert Post.objects.count() == len(POSTS) + 2
 
 
 @pytest.mark.slow
-def test_100_000_posts_are_paged_from_end_to_end(api: Api) -> None:
+def test_100_000_posts_can_be_paged_through(api: Api) -> None:
     seed("--posts", "100000", "--password", PASSWORD, verbosity=0)
     public = set(Post.objects.published().values_list("pk", flat=True))
     assert len(public) >= 100_000
