@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from blogsite.http.throttling import ProcessLimiter, limiter
+from blogsite.http.throttling import ProcessThrottle, throttle
 from tests.client import Api
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -15,9 +15,9 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 @pytest.fixture(autouse=True)
 def forget_failures() -> Callable[[], None]:
     """No test has to wait for the failures of another. A test that calls it forgets its own, too."""
-    assert isinstance(limiter, ProcessLimiter)
-    limiter.clear()
-    return limiter.clear
+    assert isinstance(throttle, ProcessThrottle)
+    throttle.clear()
+    return throttle.clear
 
 
 @pytest.fixture

@@ -57,7 +57,6 @@ def sample_users() -> dict[str, User]:
     return {user.username: user for user in users if (user.username, user.email) in ours}
 
 
-@transaction.atomic
 def seed_users(*, password: str | None = None) -> dict[str, str]:
     """Make the sample users that are missing, and give all of them `password` if there is one.
 
@@ -65,18 +64,20 @@ def seed_users(*, password: str | None = None) -> dict[str, str]:
     Raises `UsernameTaken`, `EmailTaken` where somebody else has one of these names or addresses.
     """
     known = sample_users()
-    passwords: dict[str, str] = {}
-    for sample in USERS:
-        user = known.get(sample.username)
-        if user is None:
-            chosen = passwords[sample.username] = password or secrets.token_urlsafe(12)
-            accounts.create_user(password_hash=make_password(chosen), email=sample.email, **asdict(sample))
-        elif password is not None:
-            passwords[sample.username] = password
-            User.objects.filter(pk=user.pk).update(password=make_password(password))
+    changed = [sample for sample in USERS if password is not None or sample.username not in known]
+    passwords = {sample.username: password or secrets.token_urlsafe(12) for sample in changed}
+    hashes = {username: make_password(chosen) for username, chosen in passwords.items()}  # before the transaction
+    with transaction.atomic():
+        for sample in changed:
+            user, new_hash = known.get(sample.username), hashes[sample.username]
+            if user is None:
+                accounts.create_user(password_hash=new_hash, email=sample.email, **asdict(sample))
+            else:
+                accounts.replace_password(user=user, old_hash=user.password, new_hash=new_hash)
     return passwords
 
 
+@transaction.atomic
 def seed_posts() -> int:
     """Write the sample posts that are missing; the number of them is returned."""
     missing = [post for post in POSTS if not Post.objects.filter(title=post.title).exists()]

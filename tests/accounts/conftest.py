@@ -15,7 +15,7 @@ def sent(mailoutbox: list[EmailMessage]) -> Sent:
     """Gives the mails that were sent since the test began, once none is waiting any more."""
 
     def delivered() -> list[EmailMessage]:
-        mails._postman.submit(lambda: None).result(timeout=10)
+        mails._mail_executor.submit(lambda: None).result(timeout=10)
         return mailoutbox
 
     delivered().clear()

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.authentication import Caller, KnownCallers
+from accounts.authentication import Caller, CallerCache
 from accounts.credentials import api_tokens, sessions
 from accounts.models import Role, Session, User
 from tests.client import Api, access_token, assert_problem
@@ -125,22 +125,22 @@ def test_who_stays_deactivated_in_the_table_alone_is_stopped_too(api: Api) -> No
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite proves its version to the commit")
 @pytest.mark.django_db
-class TestKnownCallers:
+class TestCallerCache:
     """The memo of callers, with a version that the test moves."""
 
-    def get(self, memo: KnownCallers, credential: str | int, version: int | None) -> Caller | None:
+    def get(self, memo: CallerCache, credential: str | int, version: int | None) -> Caller | None:
         caller: Caller | None = async_to_sync(memo.get)(credential, version)
         return caller
 
     def test_a_caller_is_asked_for_once_a_version(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-        memo, session = KnownCallers(), make_session()
+        memo, session = CallerCache(), make_session()
         for version in (1, 2):
             with django_assert_num_queries(1):
                 callers = [self.get(memo, session.pk, version) for _ in range(3)]
-            assert callers == [Caller(session.user, session_id=session.pk)] * 3
+            assert callers == [Caller(session.user, session=session)] * 3
 
     def test_a_change_counts_with_the_next_version(self) -> None:
-        memo, session = KnownCallers(), make_session()
+        memo, session = CallerCache(), make_session()
         self.get(memo, session.pk, 1)
         User.objects.filter(pk=session.user_id).update(is_active=False)
         changed = self.get(memo, session.pk, 2)
@@ -148,27 +148,27 @@ class TestKnownCallers:
         assert not changed.user.is_active
 
     def test_without_a_version_it_asks_each_time(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-        memo, session = KnownCallers(), make_session()
+        memo, session = CallerCache(), make_session()
         with django_assert_num_queries(3):
             for _ in range(3):
                 assert self.get(memo, session.pk, None) is not None
 
     def test_who_is_not_there_is_not_remembered(self) -> None:
-        memo, session = KnownCallers(), make_session()
+        memo, session = CallerCache(), make_session()
         Session.objects.all().delete()
         assert self.get(memo, session.pk, 1) is None
         assert self.get(memo, "blog_nobodys", 1) is None
         assert memo.callers == {}
 
     def test_the_memo_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(KnownCallers, "MOST", 3)
-        memo = KnownCallers()
+        monkeypatch.setattr(CallerCache, "MAX_CALLERS", 3)
+        memo = CallerCache()
         for _ in range(10):
             self.get(memo, make_session().pk, 1)
         assert len(memo.callers) <= 3
 
     def test_an_api_token_is_asked_for_again_when_its_use_is_to_be_written_down(self) -> None:
-        memo = KnownCallers()
+        memo = CallerCache()
         token, text = api_tokens.create_api_token(user=make_author(), name="Build", scope="read")
         now = timezone.now()
         with time_machine.travel(now, tick=False) as clock:
@@ -177,7 +177,7 @@ class TestKnownCallers:
                 clock.move_to(now + timedelta(minutes=minutes))
                 caller = self.get(memo, text, 1)
                 assert caller is not None
-                assert (caller.user, caller.session_id, caller.scope) == (token.user, None, token.scope)
+                assert (caller.user, caller.session, caller.scope) == (token.user, None, token.scope)
                 token.refresh_from_db()
                 used.append(token.last_used_at)
         hours = [now + timedelta(hours=hour) for hour in range(3)]

@@ -13,14 +13,13 @@ import pytest
 import time_machine
 from asgiref.sync import async_to_sync
 from django.db import OperationalError, connection, transaction
-from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
 from accounts.credentials import api_tokens, passwords, sessions
-from accounts.login_throttle import FREE_OF_AN_ACCOUNT, FailureThrottle
+from accounts.login_throttle import FREE_PER_ACCOUNT, FailureThrottle
 from accounts.models import User
 from blogsite.errors import Conflict, Overloaded, WrongCredentials
-from blogsite.http.throttling import LONGEST_WAIT, MEMORY, RedisLimiter
+from blogsite.http.throttling import LONGEST_WAIT, MEMORY, RedisThrottle
 from tests.blogsite.http.test_throttling import redis_server
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_admin, make_user
@@ -40,9 +39,9 @@ Action = Callable[[Api, User], Any]
 def _cheap_hashes(settings: Any) -> Iterator[None]:
     # Hundreds of passwords are tried here, and what is tested is how they are counted.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    passwords._nobodys_hash.cache_clear()
+    passwords._dummy_hash.cache_clear()
     yield
-    passwords._nobodys_hash.cache_clear()
+    passwords._dummy_hash.cache_clear()
 
 
 @pytest.fixture
@@ -341,7 +340,7 @@ def test_a_strange_address_is_limited_too(owner: User, address: str) -> None:
 def test_failures_from_everywhere_make_the_account_wait(clock: time_machine.Traveller, owner: User) -> None:
     make_user(username="otto", password=PASSWORD)
     names = ["ines", "INES", " ines "]
-    for number in range(FREE_OF_AN_ACCOUNT):
+    for number in range(FREE_PER_ACCOUNT):
         answer = log_in(api_at(f"203.0.113.{number}"), "wrong", names[number % 3])
         assert answer.status_code == 401
     assert_limited(log_in(api_at(OWNERS), PASSWORD), 1)
@@ -354,7 +353,7 @@ def test_failures_from_everywhere_make_the_account_wait(clock: time_machine.Trav
 
 
 def test_who_waits_for_the_account_has_not_failed(clock: time_machine.Traveller, owner: User) -> None:
-    for number in range(FREE_OF_AN_ACCOUNT):
+    for number in range(FREE_PER_ACCOUNT):
         log_in(api_at(f"203.0.113.{number}"), "wrong")
     for _ in range(2 * FREE):
         assert_limited(log_in(api_at(OWNERS), PASSWORD), 1)
@@ -376,15 +375,15 @@ def test_failures_counted_in_redis_limit_all_the_same(
     tmp_path: Path, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with redis_server(tmp_path, free_port()) as url, time_machine.travel(START, tick=False) as clock:
-        limiter = RedisLimiter(url)
-        monkeypatch.setattr("accounts.login_throttle.limiter", limiter)
+        throttle = RedisThrottle(url)
+        monkeypatch.setattr("accounts.login_throttle.throttle", throttle)
         api = api_at(OTHER)
         assert [log_in(api, "wrong").status_code for _ in range(FREE)] == [401] * FREE
         assert_limited(log_in(api, PASSWORD), 1)
         assert log_in(api_at(OWNERS), PASSWORD).status_code == 200
         clock.shift(1)
         assert log_in(api, PASSWORD).status_code == 200
-        limiter._client.close()
+        throttle._client.close()
 
 
 @pytest.mark.parametrize(
@@ -398,16 +397,15 @@ def test_failures_counted_in_redis_limit_all_the_same(
     ],
 )
 def test_what_is_a_failure(error: type[BaseException], counted: int) -> None:
-    async def fail(request: HttpRequest) -> None:
-        async with FailureThrottle("test", request):
+    async def fail(failures: FailureThrottle) -> None:
+        async with failures:
             raise error
 
     for number in range(3):
-        request = RequestFactory().post("/", REMOTE_ADDR=OTHER)
+        failures = FailureThrottle("test", RequestFactory().post("/", REMOTE_ADDR=OTHER))
         with pytest.raises(error):
-            async_to_sync(fail)(request)
-        told: dict[str, str] = request.rate_limit  # type: ignore[attr-defined]
-        assert told["RateLimit"] == f'"test";r={FREE - (number + 1) * counted};t={MEMORY}'
+            async_to_sync(fail)(failures)
+        assert failures.rate_limit["RateLimit"] == f'"test";r={FREE - (number + 1) * counted};t={MEMORY}'
 
 
 class TestTheAdminSite:
@@ -446,7 +444,7 @@ class TestTheAdminSite:
         assert "try again in 1 second" in self.form_at(OTHER, PASSWORD).content.decode().lower()
 
     def test_failures_from_everywhere_make_the_account_wait(self, clock: time_machine.Traveller, ada: User) -> None:
-        for number in range(FREE_OF_AN_ACCOUNT):
+        for number in range(FREE_PER_ACCOUNT):
             log_in(api_at(f"203.0.113.{number}"), "wrong", "ada")
         assert "try again in 1 second" in self.form_at(OWNERS, PASSWORD).content.decode().lower()
         clock.shift(1)

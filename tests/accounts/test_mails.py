@@ -34,7 +34,7 @@ def test_a_mail_bears_the_sender_of_the_setting_and_the_name_of_the_user(sent: S
 
 def test_nobody_waits_for_a_slow_mail_server(sent: Sent) -> None:
     answered = Event()
-    mails._postman.submit(answered.wait, 10)
+    mails._mail_executor.submit(answered.wait, 10)
     try:
         waiting = mails.send_password_changed(INES)
         assert not waiting.done()
@@ -61,11 +61,11 @@ def test_a_mail_that_cannot_be_sent_is_logged_and_stops_no_other(
 
 def test_what_is_too_much_to_keep_is_dropped_and_logged(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(mails.MAX_WAITING):
-        assert mails._places.acquire(blocking=False)
+        assert mails._slots.acquire(blocking=False)
     try:
         assert mails.send_password_changed(INES).done()
     finally:
-        mails._places.release(mails.MAX_WAITING)
+        mails._slots.release(mails.MAX_WAITING)
     assert sent() == []
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     mails.send_password_changed(INES)
@@ -74,11 +74,11 @@ def test_what_is_too_much_to_keep_is_dropped_and_logged(sent: Sent, caplog: pyte
 
 def test_a_place_in_the_queue_is_free_again_after_each_mail(sent: Sent) -> None:
     for _ in range(mails.MAX_WAITING - 1):
-        assert mails._places.acquire(blocking=False)
+        assert mails._slots.acquire(blocking=False)
     try:
         for _ in range(3):
             mails.send_password_changed(INES)
             sent()
     finally:
-        mails._places.release(mails.MAX_WAITING - 1)
+        mails._slots.release(mails.MAX_WAITING - 1)
     assert len(sent()) == 3

@@ -113,25 +113,25 @@ def test_an_account_is_loaded_without_the_password() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "names"),
+    ("conditions", "names"),
     [
         ({}, {"ines", "tomas", "gone"}),
         ({"role": "author"}, {"ines", "gone"}),
         ({"is_active": True}, {"ines", "tomas"}),
         ({"is_active": False}, {"gone"}),
         ({"role": "author", "is_active": True}, {"ines"}),
-        ({"q": "INE"}, {"ines"}),
-        ({"q": "rivera"}, {"tomas"}),
-        ({"q": "@example.org"}, {"gone"}),
-        ({"q": "%"}, set()),
-        ({"q": "_"}, set()),
+        ({"search": "INE"}, {"ines"}),
+        ({"search": "rivera"}, {"tomas"}),
+        ({"search": "@example.org"}, {"gone"}),
+        ({"search": "%"}, set()),
+        ({"search": "_"}, set()),
     ],
 )
-def test_matching_narrows_by_every_condition_that_is_given(question: dict[str, Any], names: set[str]) -> None:
+def test_matching_narrows_by_every_condition_that_is_given(conditions: dict[str, Any], names: set[str]) -> None:
     make_author(username="ines", email="a@example.com", full_name="I. Moreau")
     make_user(username="tomas", email="b@example.com", full_name="T. Rivera")
     make_author(username="gone", email="c@example.org", is_active=False)
-    assert {user.username for user in User.objects.matching(**question)} == names
+    assert {user.username for user in User.objects.matching(**conditions)} == names
 
 
 def test_active_and_admins_narrow_the_users() -> None:

@@ -339,8 +339,10 @@ class TestEvents:
         return Api(Client(raise_request_exception=False, REMOTE_ADDR=ADDRESS))
 
     @pytest.fixture
-    def ines(self) -> User:
-        return make_user(username="ines", email="ines@example.com", password=PASSWORD)
+    def ines(self, log: Log) -> User:
+        user = make_user(username="ines", email="ines@example.com", password=PASSWORD)
+        log.events()
+        return user
 
     def log_in(self, api: Api, username: str = "ines", password: str = PASSWORD) -> Any:
         return api.post("/auth/login", {"username": username, "password": password}).json()
@@ -452,6 +454,7 @@ class TestEvents:
 
     def test_the_login_of_the_admin_site(self, log: Log, ines: User) -> None:
         admin = make_admin(username="ada", password=ADMINS)
+        log.events()
         site = Client(REMOTE_ADDR=ADDRESS)
         for username, password in ((MISTYPED, ADMINS), ("ada", WRONG), ("ines", PASSWORD), ("ada", ADMINS)):
             site.post("/admin/login/", {"username": username, "password": password})

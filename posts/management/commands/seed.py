@@ -4,7 +4,6 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 from tqdm import tqdm
 
 from blogsite.db.migration_lock import migrate_under_lock
@@ -42,9 +41,8 @@ class Command(BaseCommand):
                 f"This blog has users that are not samples ({names}). Add --yes to seed it all the same."
             )
         try:
-            with transaction.atomic():
-                passwords = seeding.seed_users(password=password)
-                written = seeding.seed_posts()
+            passwords = seeding.seed_users(password=password)
+            written = seeding.seed_posts()
         except BlogError as error:
             raise CommandError(f"A sample user cannot be made here: {error.detail}") from None
         made = 0

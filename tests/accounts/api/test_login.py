@@ -83,7 +83,7 @@ def test_a_weaker_hash_of_old_is_made_anew_by_the_right_password_alone(api: Api)
 def test_every_attempt_costs_one_hash(api: Api, monkeypatch: pytest.MonkeyPatch, name: str, password: str) -> None:
     make_user(username="ines", password=PASSWORD)
     make_user(username="gone", password=PASSWORD, is_active=False)
-    passwords._nobodys_hash()
+    passwords._dummy_hash()
     hashed: list[str] = []
     verify = passwords.Argon2Hasher.verify
 

@@ -99,13 +99,13 @@ def test_no_two_tokens_are_alike() -> None:
     ids=repr,
 )
 def test_a_token_that_differs_from_ours_in_one_thing_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(access_tokens.Forged):
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(forge(**changes))
 
 
 def test_a_token_without_a_key_id_is_refused() -> None:
     token = jwt.encode({"sub": "7"}, configured.TOKEN_KEYS[0], headers={"typ": "at+jwt"})
-    with pytest.raises(access_tokens.Forged):
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(token)
 
 
@@ -135,12 +135,12 @@ def test_the_lifetime_is_the_one_that_is_set(settings: Any) -> None:
 def test_changed_claims_break_the_signature() -> None:
     header, claims, signature = access_tokens.issue(SESSION)[0].split(".")
     changed = json.loads(base64.urlsafe_b64decode(claims + "==")) | {"sid": "1"}
-    with pytest.raises(access_tokens.Forged):
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(f"{header}.{part(changed)}.{signature}")
 
 
 def test_a_cut_off_signature_is_refused() -> None:
-    with pytest.raises(access_tokens.Forged):
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(access_tokens.issue(SESSION)[0].rpartition(".")[0] + ".")
 
 
@@ -162,7 +162,7 @@ def test_a_cut_off_signature_is_refused() -> None:
     ids=lambda text: ascii(text)[:30],
 )
 def test_garbage_is_refused(garbage: str) -> None:
-    with pytest.raises(access_tokens.Forged):
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(garbage)
 
 
@@ -179,7 +179,7 @@ def test_a_key_that_was_taken_out_verifies_no_more(keys: list[str]) -> None:
     before, _ = access_tokens.issue(SESSION)
     keys[:] = [OTHER_KEY]
     access_tokens._keys.cache_clear()
-    with pytest.raises(access_tokens.Forged):
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(before)
 
 

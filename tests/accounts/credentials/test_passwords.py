@@ -24,11 +24,11 @@ def full_queue(free: int = 0) -> Iterator[None]:
     """All places but `free` are taken by somebody else."""
     taken = passwords.MAX_WAITING - free
     for _ in range(taken):
-        assert passwords._places.acquire(blocking=False)
+        assert passwords._slots.acquire(blocking=False)
     try:
         yield
     finally:
-        passwords._places.release(taken)
+        passwords._slots.release(taken)
 
 
 def test_a_password_is_hashed_with_argon2id_and_a_salt_of_its_own() -> None:
@@ -108,10 +108,10 @@ def test_a_full_queue_refuses_at_once() -> None:
 def test_a_place_in_the_queue_is_free_again_after_each_password() -> None:
     with full_queue(free=1):
         encoded = hash_new(PASSWORD, user=User())
-        assert match(PASSWORD, encoded).right
+        assert match(PASSWORD, encoded).is_correct
         with pytest.raises(Invalid):
             hash_new("short", user=User())
-        assert not match("wrong", encoded).right
+        assert not match("wrong", encoded).is_correct
 
 
 def test_who_hangs_up_keeps_the_place_until_the_work_is_done() -> None:
@@ -133,5 +133,5 @@ def test_who_hangs_up_keeps_the_place_until_the_work_is_done() -> None:
         with pytest.raises(Overloaded):
             match(PASSWORD, None)
         finish.set()
-        assert passwords._places.acquire(timeout=10)
-        passwords._places.release()
+        assert passwords._slots.acquire(timeout=10)
+        passwords._slots.release()

@@ -27,7 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from accounts import services
 from accounts.credentials import passwords, sessions
 from accounts.models import Session, User
-from blogsite.http.throttling import ProcessLimiter, limiter
+from blogsite.http.throttling import ProcessThrottle, throttle
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_admin, make_user
 from tests.server import Server, serving
@@ -94,8 +94,8 @@ class SessionMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        assert isinstance(limiter, ProcessLimiter)
-        limiter.clear()
+        assert isinstance(throttle, ProcessThrottle)
+        throttle.clear()
         self.now = START
         self.clock = time_machine.travel(START, tick=False)
         self.traveller = self.clock.start()
@@ -187,7 +187,7 @@ class SessionMachine(RuleBasedStateMachine):
         body = {"current_password": by.owner.password, "new_password": new}
         if self.ask(by, "POST", "/auth/password/change", body, status=204):
             by.owner.password = new
-            self.end(by.owner, but=by)
+            self.end(by.owner, except_login=by)
 
     @rule(number=numbers)
     def deactivate_and_reactivate(self, number: int) -> None:
@@ -330,9 +330,9 @@ class SessionMachine(RuleBasedStateMachine):
         api = self.api.acting_as(self.admin)
         assert api.patch(f"/users/{owner.user.pk}", changes).status_code == 200
 
-    def end(self, owner: Owner, *, but: Login | None = None) -> None:
+    def end(self, owner: Owner, *, except_login: Login | None = None) -> None:
         for login in self.all:
-            login.has_ended |= login.owner is owner and login is not but
+            login.has_ended |= login.owner is owner and login is not except_login
 
     def other_password(self, owner: Owner) -> str:
         return PASSWORDS[owner.password == PASSWORDS[0]]
@@ -412,7 +412,9 @@ class TestAtOnce:
             while not passwords._executor._work_queue.qsize():
                 time.sleep(0.01)
             try:
-                assert services._set_password(user, user.password, make_password(PASSWORDS[1]))
+                assert services.replace_password(
+                    user=user, old_hash=user.password, new_hash=make_password(PASSWORDS[1])
+                )
             finally:
                 go_on.set()
 

@@ -17,7 +17,7 @@ import pytest
 import redis
 import time_machine
 
-from blogsite.http.throttling import LONGEST_WAIT, MEMORY, MOST_KEYS, Limiter, ProcessLimiter, RedisLimiter
+from blogsite.http.throttling import LONGEST_WAIT, MAX_KEYS, MEMORY, ProcessThrottle, RedisThrottle, Throttle
 from tests.server import free_port
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -55,10 +55,10 @@ def redis_server(folder: Path, port: int) -> Iterator[str]:
 
 
 class Counting:
-    """A limiter, a key that no other test counts, and the clock."""
+    """A throttle, a key that no other test counts, and the clock."""
 
-    def __init__(self, limiter: Limiter, client: redis.Redis | None, clock: time_machine.Traveller) -> None:
-        self.limiter = limiter
+    def __init__(self, throttle: Throttle, client: redis.Redis | None, clock: time_machine.Traveller) -> None:
+        self.throttle = throttle
         self.client = client
         self.clock = clock
         self.prefix = f"test:{uuid4()}"
@@ -67,11 +67,11 @@ class Counting:
         return f"{self.prefix}:{name}"
 
     def count(self, name: str = "key", free: int = FREE) -> tuple[float, int]:
-        wait, left = self.limiter.count(self.key(name), free)
+        wait, left = self.throttle.count(self.key(name), free)
         return round(wait, 2), left
 
-    def forgive(self, name: str = "key", free: int = FREE) -> None:
-        self.limiter.forgive(self.key(name), free)
+    def undo(self, name: str = "key", free: int = FREE) -> None:
+        self.throttle.undo(self.key(name), free)
 
     def pass_seconds(self, seconds: float) -> None:
         """Move the clock. Redis has one of its own, so there the keys are aged."""
@@ -101,16 +101,16 @@ class Counting:
 def counting(request: pytest.FixtureRequest) -> Iterator[Counting]:
     with time_machine.travel(START, tick=False) as clock:
         if request.param == "process":
-            yield Counting(ProcessLimiter(), None, clock)
+            yield Counting(ProcessThrottle(), None, clock)
             return
         with redis_client(REDIS) as client:
             if not answers(client):
                 pytest.skip(f"No Redis answers at {REDIS}: start redis-server, or set BLOGSITE_TEST_REDIS.")
-            limiter = RedisLimiter(REDIS)
-            test = Counting(limiter, client, clock)
+            throttle = RedisThrottle(REDIS)
+            test = Counting(throttle, client, clock)
             yield test
             test.close()
-            limiter._client.close()
+            throttle._client.close()
 
 
 def test_the_first_failures_are_free(counting: Counting) -> None:
@@ -160,10 +160,10 @@ def test_until_then_nothing_is_forgotten(counting: Counting) -> None:
     assert counting.count() == (2, 0)
 
 
-def test_what_is_forgiven_was_no_failure(counting: Counting) -> None:
+def test_what_is_undon_was_no_failure(counting: Counting) -> None:
     for _ in range(10 * FREE):
         assert counting.count() == (0, 2)
-        counting.forgive()
+        counting.undo()
     assert [counting.count() for _ in range(FREE)] == [(0, 2), (0, 1), (0, 0)]
 
 
@@ -171,13 +171,13 @@ def test_forgiving_takes_one_failure_back_and_its_wait(counting: Counting) -> No
     for _ in range(FREE):
         counting.count()
     assert counting.count() == (1, 0)
-    counting.forgive()
+    counting.undo()
     assert counting.count() == (0, 0)
     assert counting.count() == (1, 0)
 
 
-def test_what_was_not_counted_can_be_forgiven(counting: Counting) -> None:
-    counting.forgive()
+def test_what_was_not_counted_can_be_undon(counting: Counting) -> None:
+    counting.undo()
     assert counting.count() == (0, 2)
 
 
@@ -186,7 +186,7 @@ def test_keys_are_counted_apart(counting: Counting) -> None:
         counting.count("one")
     assert counting.count("one") == (1, 0)
     assert counting.count("another") == (0, 2)
-    counting.forgive("another")
+    counting.undo("another")
     assert counting.count("one") == (1, 0)
 
 
@@ -208,13 +208,13 @@ def test_of_fifty_at_once_only_the_free_get_through(counting: Counting) -> None:
     assert [verdict for verdict in verdicts if verdict[0]] == [(1, 0)] * 40
 
 
-def test_fifty_who_are_forgiven_at_once_leave_nothing(counting: Counting) -> None:
+def test_fifty_who_are_undon_at_once_leave_nothing(counting: Counting) -> None:
     together = threading.Barrier(50)
 
     def succeed(_: int) -> float:
         together.wait()
         wait, _ = counting.count("crowd", free=50)
-        counting.forgive("crowd", free=50)
+        counting.undo("crowd", free=50)
         return wait
 
     with ThreadPoolExecutor(50) as threads:
@@ -230,27 +230,27 @@ def test_whoever_fails_for_weeks_waits_no_longer(counting: Counting) -> None:
 
 
 def test_a_process_keeps_the_keys_that_failed_last() -> None:
-    limiter = ProcessLimiter()
-    for number in range(MOST_KEYS + 1):
-        limiter.count(str(number), FREE)
-    assert len(limiter._keys) == MOST_KEYS
-    assert limiter.count(str(MOST_KEYS), FREE).left == FREE - 2
-    assert limiter.count("0", FREE).left == FREE - 1
+    throttle = ProcessThrottle()
+    for number in range(MAX_KEYS + 1):
+        throttle.count(str(number), FREE)
+    assert len(throttle._keys) == MAX_KEYS
+    assert throttle.count(str(MAX_KEYS), FREE).remaining == FREE - 2
+    assert throttle.count("0", FREE).remaining == FREE - 1
 
 
 def test_a_cleared_process_has_counted_nothing() -> None:
-    limiter = ProcessLimiter()
+    throttle = ProcessThrottle()
     for _ in range(FREE):
-        limiter.count("key", FREE)
-    limiter.clear()
-    assert limiter.count("key", FREE) == (0, FREE - 1)
+        throttle.count("key", FREE)
+    throttle.clear()
+    assert throttle.count("key", FREE) == (0, FREE - 1)
 
 
 def test_without_a_redis_failures_are_counted_in_the_process() -> None:
-    limiter = RedisLimiter(f"redis://127.0.0.1:{free_port()}")
+    throttle = RedisThrottle(f"redis://127.0.0.1:{free_port()}")
     with time_machine.travel(START, tick=False):
-        assert [limiter.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
-    limiter._client.close()
+        assert [throttle.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
+    throttle._client.close()
 
 
 class TestRedisThatGoesAway:
@@ -258,32 +258,32 @@ class TestRedisThatGoesAway:
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         port = free_port()
-        limiter = RedisLimiter(f"redis://127.0.0.1:{port}")
+        throttle = RedisThrottle(f"redis://127.0.0.1:{port}")
         with caplog.at_level(logging.WARNING), time_machine.travel(START, tick=False):
             with redis_server(tmp_path, port):
-                assert [limiter.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
+                assert [throttle.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
                 assert caplog.messages == []
-            assert [limiter.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
-            limiter.forgive("key", FREE)
-            assert limiter.count("key", FREE) == (0, 0)
+            assert [throttle.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
+            throttle.undo("key", FREE)
+            assert throttle.count("key", FREE) == (0, 0)
             assert {record.levelname for record in caplog.records} == {"WARNING"}
             assert all("Redis does not answer" in message for message in caplog.messages)
             with redis_server(tmp_path, port):
-                assert limiter.count("key", FREE) == (0, 2)
-        limiter._client.close()
+                assert throttle.count("key", FREE) == (0, 2)
+        throttle._client.close()
 
     def test_a_redis_that_hangs_counts_as_gone(self, tmp_path: Path) -> None:
         with redis_server(tmp_path, free_port()) as url, redis_client(url) as client:
-            limiter = RedisLimiter(url)
-            limiter.count("key", FREE)
+            throttle = RedisThrottle(url)
+            throttle.count("key", FREE)
             client.client_pause(60_000)
-            assert limiter.count("key", FREE) == (0, 2)
-            limiter._client.close()
+            assert throttle.count("key", FREE) == (0, 2)
+            throttle._client.close()
 
 
 def test_limiters_on_one_redis_count_together(tmp_path: Path) -> None:
     with redis_server(tmp_path, free_port()) as url, time_machine.travel(START, tick=False):
-        workers = [RedisLimiter(url) for _ in range(2)]
+        workers = [RedisThrottle(url) for _ in range(2)]
         assert [worker.count("key", FREE) for worker in workers * 2] == [(0, 2), (0, 1), (0, 0), (1, 0)]
         for worker in workers:
             worker._client.close()
