@@ -72,13 +72,15 @@ class HashingUserAdmin(DjangoUserAdmin[User]):
 
     @method_decorator(sensitive_post_parameters())
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        return self._add_view(request, form_url, extra_context)
+        response: HttpResponse = self._add_view(request, form_url, extra_context)  # type: ignore[attr-defined] # private
+        return response
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
-        view = self._changeform_view if object_id is None else super().changeform_view
-        return view(request, object_id, form_url, extra_context)
+        if object_id is not None:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined] # private
 
 
 @admin.register(User)

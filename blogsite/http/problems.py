@@ -103,9 +103,8 @@ def body(error: BlogError, request_id: str) -> bytes:
 def respond(request: HttpRequest, exc: Exception | type[Exception]) -> HttpResponse:
     """The answer to `exc`. Errors of our own are logged with their traceback."""
     exc = exc if isinstance(exc, Exception) else exc()
-    additional: Mapping[str, str] = {}
-    if isinstance(exc, ErrorWithHeaders):
-        exc, additional = exc.error, exc.headers
+    additional = exc.headers if isinstance(exc, ErrorWithHeaders) else {}
+    exc = exc.error if isinstance(exc, ErrorWithHeaders) else exc
     error = translate(exc)
     request_id = request.headers.get("X-Request-ID", "")
     if error is not exc and error.status == 500:

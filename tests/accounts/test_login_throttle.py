@@ -2,34 +2,28 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync
 from django.db import OperationalError, connection, transaction
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 
 from accounts.credentials import api_tokens, passwords, sessions
 from accounts.login_throttle import FREE_PER_ACCOUNT, FailureThrottle
 from accounts.models import User
 from blogsite.errors import Conflict, Overloaded, WrongCredentials
 from blogsite.http.throttling import LONGEST_WAIT, MEMORY, RedisThrottle
-from tests.blogsite.http.test_throttling import redis_server
+from tests.accounts.throttled_logins import FREE, OTHER, OWNERS, START, api_at, assert_limited, log_in
 from tests.client import Api, assert_problem
-from tests.factories import PASSWORD, make_admin, make_user
-from tests.server import Server, free_port, serving
+from tests.factories import PASSWORD, make_user
+from tests.redis_server import redis_server
+from tests.server import free_port
 
 pytestmark = pytest.mark.django_db
-
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-FREE = 10
-OWNERS, OTHER = "192.0.2.1", "198.51.100.7"
 NEW_PASSWORD = "loud-ocean-candle"
 
 Action = Callable[[Api, User], Any]
@@ -54,24 +48,6 @@ def clock() -> Iterator[time_machine.Traveller]:
 @pytest.fixture
 def owner() -> User:
     return make_user(username="ines", email="ines@example.com", password=PASSWORD)
-
-
-def api_at(address: str, user: User | None = None) -> Api:
-    """The API, asked from an address."""
-    return Api(Client(raise_request_exception=False, REMOTE_ADDR=address), user)
-
-
-def log_in(api: Api, password: str, username: str = "ines") -> Any:
-    return api.post("/auth/login", {"username": username, "password": password})
-
-
-def assert_limited(response: Any, seconds: int, action: str = "login") -> None:
-    """The answer says in all its ways that the caller has to wait so long."""
-    assert_problem(response, 429, "too_many_requests")
-    assert response["Retry-After"] == str(seconds)
-    assert response["RateLimit"] == f'"{action}";r=0;t={seconds}'
-    assert response["RateLimit-Policy"] == f'"{action}";q={FREE};w={MEMORY}'
-    assert f"{seconds} second" in response.json()["detail"]
 
 
 def wrong_login(api: Api, user: User) -> Any:
@@ -406,103 +382,3 @@ def test_what_is_a_failure(error: type[BaseException], counted: int) -> None:
         with pytest.raises(error):
             async_to_sync(fail)(failures)
         assert failures.rate_limit["RateLimit"] == f'"test";r={FREE - (number + 1) * counted};t={MEMORY}'
-
-
-class TestTheAdminSite:
-    """The login form, under the counters of `POST /auth/login`."""
-
-    @pytest.fixture
-    def ada(self) -> User:
-        return make_admin(username="ada", password=PASSWORD)
-
-    def form_at(self, address: str, password: str, username: str = "ada") -> Any:
-        client = Client(REMOTE_ADDR=address)
-        return client.post("/admin/login/", {"username": username, "password": password})
-
-    def test_after_the_free_failures_the_page_says_to_wait(self, clock: time_machine.Traveller, ada: User) -> None:
-        for _ in range(FREE):
-            assert "Please enter the correct" in self.form_at(OTHER, "wrong").content.decode()
-        for password in ("wrong", PASSWORD):
-            answer = self.form_at(OTHER, password)
-            page = answer.content.decode()
-            assert "try again in 1 second" in page.lower()
-            assert "Please enter the correct" not in page
-            assert "sessionid" not in answer.cookies
-        clock.shift(1)
-        assert self.form_at(OTHER, PASSWORD).status_code == 302
-
-    def test_others_get_in(self, ada: User) -> None:
-        for _ in range(20 * FREE):
-            self.form_at(OTHER, "wrong")
-        assert self.form_at(OWNERS, PASSWORD).status_code == 302
-
-    def test_its_failures_and_the_apis_add_up(self, clock: time_machine.Traveller, ada: User) -> None:
-        for _ in range(FREE // 2):
-            self.form_at(OTHER, "wrong")
-            log_in(api_at(OTHER), "wrong", "ada")
-        assert_limited(log_in(api_at(OTHER), PASSWORD, "ada"), 1)
-        assert "try again in 1 second" in self.form_at(OTHER, PASSWORD).content.decode().lower()
-
-    def test_failures_from_everywhere_make_the_account_wait(self, clock: time_machine.Traveller, ada: User) -> None:
-        for number in range(FREE_PER_ACCOUNT):
-            log_in(api_at(f"203.0.113.{number}"), "wrong", "ada")
-        assert "try again in 1 second" in self.form_at(OWNERS, PASSWORD).content.decode().lower()
-        clock.shift(1)
-        assert self.form_at(OWNERS, PASSWORD).status_code == 302
-
-    def test_a_right_password_does_not_count(self, ada: User) -> None:
-        assert {self.form_at(OWNERS, PASSWORD).status_code for _ in range(2 * FREE)} == {302}
-
-    def test_readers_with_a_right_password_count_as_failures(self, owner: User) -> None:
-        for _ in range(FREE):
-            assert "Please enter the correct" in self.form_at(OTHER, PASSWORD, "ines").content.decode()
-        assert "try again in" in self.form_at(OTHER, PASSWORD, "ines").content.decode().lower()
-
-    def test_an_empty_form_does_not_count(self, ada: User) -> None:
-        for _ in range(2 * FREE):
-            assert self.form_at(OTHER, "", "").status_code == 200
-        assert self.form_at(OTHER, PASSWORD).status_code == 302
-
-
-class TestARealServer:
-    """The address is the connection's. Here the clock runs, so a short wait may be over before the next request."""
-
-    @contextmanager
-    def client_of(self, server: Server) -> Iterator[httpx.Client]:
-        """The client of somebody who has an account."""
-        with httpx.Client(base_url=f"{server.url}/api/v1", timeout=60) as client:
-            body = {"username": "ines", "email": "ines@example.com", "password": PASSWORD}
-            assert client.post("/auth/register", json=body).status_code == 201
-            yield client
-
-    def log_in(self, client: httpx.Client, password: str, forwarded_for: str = "") -> httpx.Response:
-        forged = {"X-Forwarded-For": forwarded_for, "X-Real-IP": forwarded_for, "Forwarded": f"for={forwarded_for}"}
-        body = {"username": "ines", "password": password}
-        return client.post("/auth/login", json=body, headers=forged if forwarded_for else {})
-
-    def test_a_forged_forwarded_address_changes_nothing(self, tmp_path: Path) -> None:
-        with serving(tmp_path) as server, self.client_of(server) as client:
-            answers = [self.log_in(client, "wrong", f"203.0.113.{number}") for number in range(3 * FREE)]
-            statuses = [answer.status_code for answer in answers]
-            assert statuses[:FREE] == [401] * FREE
-            assert 429 in statuses
-
-    def test_behind_a_trusted_proxy_the_forwarded_address_counts(self, tmp_path: Path) -> None:
-        with serving(tmp_path, FORWARDED_ALLOW_IPS="127.0.0.1") as server, self.client_of(server) as client:
-            answers = [self.log_in(client, "wrong", f"10.0.0.{number}, 203.0.113.1") for number in range(3 * FREE)]
-            assert 429 in [answer.status_code for answer in answers]
-            assert self.log_in(client, PASSWORD, "203.0.113.2").headers["RateLimit"] == f'"login";r={FREE};t={MEMORY}'
-
-    @pytest.fixture
-    def two_workers(self, tmp_path: Path) -> Iterator[Server]:
-        with redis_server(tmp_path, free_port()) as url, serving(tmp_path, "--workers", "2", REDIS_URL=url) as server:
-            yield server
-            server.stop()  # the workers, too
-
-    @pytest.mark.slow
-    def test_workers_on_one_redis_count_together(self, two_workers: Server) -> None:
-        with self.client_of(two_workers) as client, ThreadPoolExecutor(50) as threads:
-            answers = list(threads.map(lambda _: self.log_in(client, "wrong"), range(50)))
-        statuses = [answer.status_code for answer in answers]
-        assert set(statuses) == {401, 429}
-        assert FREE <= statuses.count(401) < 1.5 * FREE

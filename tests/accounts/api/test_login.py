@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from accounts.credentials import access_tokens, passwords
 from accounts.models import Session, User
-from tests.accounts.credentials.test_passwords import full_queue
+from tests.accounts.password_queue import full_queue
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_user
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.accounts.conftest import Sent
-from tests.accounts.credentials.test_passwords import full_queue
+from tests.accounts.password_queue import full_queue
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_user
 

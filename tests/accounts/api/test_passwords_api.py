@@ -19,7 +19,7 @@ from django.utils.http import urlsafe_base64_encode
 from accounts.credentials import passwords, sessions
 from accounts.models import User
 from tests.accounts.conftest import Sent
-from tests.accounts.credentials.test_passwords import full_queue
+from tests.accounts.password_queue import full_queue
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_user
 

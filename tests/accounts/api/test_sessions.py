@@ -1,7 +1,6 @@
-"""Sessions: their tokens, how these rotate, and everything that ends them."""
+"""Logging out, listing and ending sessions, and everything that ends all sessions of a user."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,14 +8,14 @@ import pytest
 import time_machine
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from time_machine import Traveller
 
-from accounts.credentials import access_tokens, sessions
-from accounts.credentials.sessions import TokenPair
-from accounts.models import Session, User
+from accounts.credentials import sessions
+from accounts.models import User
+from tests.accounts.session_tokens import assert_good, assert_over, refresh, session_of
 from tests.client import Api, access_token, assert_problem
 from tests.factories import PASSWORD, make_admin, make_author, make_user
 
@@ -36,202 +35,10 @@ def reader(db: None) -> User:
     return make_user(username="ines")
 
 
-def refresh(api: Api, token: str, **headers: str) -> TokenPair:
-    response = api.post("/auth/refresh", {"refresh_token": token}, **headers)
-    assert response.status_code == 200, response.content
-    assert response["Cache-Control"] == "private, no-store"
-    answer = response.json()
-    assert answer.pop("token_type") == "bearer"
-    return TokenPair(**answer)
-
-
-def assert_good(api: Api, access_token: str) -> None:
-    assert api.get("/users/me", Authorization=f"Bearer {access_token}").status_code == 200
-
-
-def assert_over(api: Api, *pairs: TokenPair) -> None:
-    """Neither kind of token is good for anything."""
-    for pair in pairs:
-        assert_problem(api.get("/users/me", Authorization=f"Bearer {pair.access_token}"), 401, "unauthenticated")
-        assert_problem(api.post("/auth/refresh", {"refresh_token": pair.refresh_token}), 401, "unauthenticated")
-
-
 def listed(api: Api, access_token: str, **query: Any) -> Any:
     response = api.get("/auth/sessions", query, Authorization=f"Bearer {access_token}")
     assert response.status_code == 200
     return response.json()
-
-
-def session_of(pair: TokenPair) -> Session:
-    return Session.objects.get(pk=access_tokens.verify(pair.access_token).session_id)
-
-
-class TestRefreshing:
-    def test_a_login_starts_a_session_of_two_tokens(self, api: Api) -> None:
-        reader = make_user(password=PASSWORD)
-        answer = api.post("/auth/login", {"username": reader.username, "password": PASSWORD}).json()
-        assert_good(api, answer["access_token"])
-        assert session_of(refresh(api, answer["refresh_token"])) == reader.sessions.get()
-
-    def test_a_refresh_gives_two_new_tokens_of_the_same_session(self, api: Api, reader: User) -> None:
-        first = sessions.start(reader)
-        second = refresh(api, first.refresh_token)
-        assert first.refresh_token != second.refresh_token
-        assert first.access_token != second.access_token
-        assert second.expires_in == 600
-        assert session_of(first) == session_of(second) == reader.sessions.get()
-        for pair in (first, second):
-            assert_good(api, pair.access_token)
-
-    def test_the_newest_token_is_good_any_number_of_times_in_a_row(self, api: Api, reader: User) -> None:
-        pairs = [sessions.start(reader)]
-        for _ in range(5):
-            pairs.append(refresh(api, pairs[-1].refresh_token))
-        assert len({pair.refresh_token for pair in pairs}) == 6
-        assert_good(api, pairs[-1].access_token)
-
-    def test_no_token_is_stored(self, api: Api, reader: User) -> None:
-        pairs = [sessions.start(reader)]
-        pairs.append(refresh(api, pairs[0].refresh_token))
-        stored = str(Session.objects.values().get())
-        for pair in pairs:
-            assert pair.refresh_token.partition(".")[2] not in stored
-            assert pair.access_token not in stored
-
-    def test_a_refresh_needs_no_access_token_and_minds_none(self, api: Api, reader: User) -> None:
-        pair = sessions.start(reader)
-        refresh(api, pair.refresh_token, Authorization="Bearer garbage")
-
-    @pytest.mark.parametrize("seconds", [0, 1, 10])
-    def test_the_token_before_gives_the_same_successor_for_ten_seconds(
-        self, api: Api, reader: User, clock: Traveller, seconds: int
-    ) -> None:
-        first = sessions.start(reader)
-        second = refresh(api, first.refresh_token)
-        clock.shift(seconds)
-        again = refresh(api, first.refresh_token)
-        assert again.refresh_token == second.refresh_token
-        assert_good(api, again.access_token)
-        refresh(api, again.refresh_token)
-
-    def test_after_ten_seconds_the_token_before_ends_the_session(
-        self, api: Api, reader: User, clock: Traveller
-    ) -> None:
-        first, other = sessions.start(reader), sessions.start(reader)
-        second = refresh(api, first.refresh_token)
-        clock.shift(11)
-        assert_problem(api.post("/auth/refresh", {"refresh_token": first.refresh_token}), 401, "unauthenticated")
-        assert_over(api, first, second)
-        assert_good(api, refresh(api, other.refresh_token).access_token)
-
-    def test_two_rotations_back_ends_the_session_at_once(self, api: Api, reader: User, clock: Traveller) -> None:
-        first, other = sessions.start(reader), sessions.start(reader)
-        second = refresh(api, first.refresh_token)
-        third = refresh(api, second.refresh_token)
-        assert_problem(api.post("/auth/refresh", {"refresh_token": first.refresh_token}), 401, "unauthenticated")
-        assert_over(api, first, second, third)
-        assert_good(api, refresh(api, other.refresh_token).access_token)
-
-    def test_who_knows_the_family_and_no_secret_ends_the_session(self, api: Api, reader: User) -> None:
-        pair = sessions.start(reader)
-        family = pair.refresh_token.partition(".")[0]
-        assert_problem(api.post("/auth/refresh", {"refresh_token": f"{family}.guessed"}), 401, "unauthenticated")
-        assert_over(api, pair)
-
-    @pytest.mark.parametrize("token", ["x", ".", "unknown.secret", ".secret", "ï.é", "x" * 200])
-    def test_an_unknown_token_is_401_and_ends_nothing(self, api: Api, reader: User, token: str) -> None:
-        pair = sessions.start(reader)
-        assert_problem(api.post("/auth/refresh", {"refresh_token": token}), 401, "unauthenticated")
-        assert_problem(api.post("/auth/refresh", {"refresh_token": pair.access_token[:200]}), 401, "unauthenticated")
-        refresh(api, pair.refresh_token)
-
-    @pytest.mark.parametrize("path", ["/auth/refresh", "/auth/logout"])
-    @pytest.mark.parametrize(
-        ("body", "pointer"),
-        [
-            ({}, "#/refresh_token"),
-            ({"refresh_token": ""}, "#/refresh_token"),
-            ({"refresh_token": None}, "#/refresh_token"),
-            ({"refresh_token": 7}, "#/refresh_token"),
-            ({"refresh_token": "x" * 201}, "#/refresh_token"),
-            ({"refresh_token": "a\x00.b"}, "#/refresh_token"),
-            ({"refresh_token": "\ud800.b"}, "#/refresh_token"),
-            ({"refresh_token": "a.b", "scope": "all"}, "#/scope"),
-        ],
-        ids=lambda value: ascii(value)[:40],
-    )
-    def test_a_bad_body_is_named(self, api: Api, path: str, body: dict[str, Any], pointer: str) -> None:
-        assert_problem(api.post(path, body), 422, "validation_error", pointer)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_tabs_that_refresh_at_once_get_the_same_successor() -> None:
-    pair = sessions.start(make_user())
-
-    def refreshed(_: int) -> TokenPair:
-        try:
-            return sessions.refresh(pair.refresh_token)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(8) as tabs:
-        answers = list(tabs.map(refreshed, range(8)))
-    (successor,) = {answer.refresh_token for answer in answers}
-    assert sessions.refresh(successor).refresh_token != successor
-
-
-class TestAge:
-    def test_a_session_that_is_not_used_for_seven_days_is_over(self, api: Api, reader: User, clock: Traveller) -> None:
-        pair = sessions.start(reader)
-        clock.shift(timedelta(days=7, seconds=-1))
-        pair = refresh(api, pair.refresh_token)
-        clock.shift(timedelta(days=7))
-        assert_over(api, pair)
-
-    def test_a_session_is_over_after_thirty_days_however_much_it_is_used(
-        self, api: Api, reader: User, clock: Traveller
-    ) -> None:
-        pair = sessions.start(reader)
-        for _ in range(5):
-            clock.shift(timedelta(days=5))
-            pair = refresh(api, pair.refresh_token)
-        clock.shift(timedelta(days=5))
-        assert_over(api, pair)
-
-    def test_the_last_access_token_ends_with_its_session(self, api: Api, reader: User, clock: Traveller) -> None:
-        pair = sessions.start(reader)
-        for _ in range(5):
-            clock.shift(timedelta(days=5))
-            pair = refresh(api, pair.refresh_token)
-        clock.shift(timedelta(days=5, seconds=-60))
-        pair = refresh(api, pair.refresh_token)
-        assert pair.expires_in == 60
-        clock.shift(59)
-        assert_good(api, pair.access_token)
-        clock.shift(1)
-        assert_over(api, pair)
-
-    def test_the_ten_seconds_of_grace_do_not_outlast_the_session(
-        self, api: Api, reader: User, clock: Traveller
-    ) -> None:
-        pair = sessions.start(reader)
-        for _ in range(5):
-            clock.shift(timedelta(days=5))
-            pair = refresh(api, pair.refresh_token)
-        clock.shift(timedelta(days=5, seconds=-2))
-        refresh(api, pair.refresh_token)
-        clock.shift(1)
-        refresh(api, pair.refresh_token)
-        clock.shift(1)
-        assert_problem(api.post("/auth/refresh", {"refresh_token": pair.refresh_token}), 401, "unauthenticated")
-
-    def test_an_access_token_ends_and_its_session_goes_on(self, api: Api, reader: User, clock: Traveller) -> None:
-        pair = sessions.start(reader)
-        clock.shift(pair.expires_in - 1)
-        assert_good(api, pair.access_token)
-        clock.shift(1)
-        assert_problem(api.get("/users/me", Authorization=f"Bearer {pair.access_token}"), 401, "unauthenticated")
-        assert_good(api, refresh(api, pair.refresh_token).access_token)
 
 
 class TestLoggingOut:

@@ -1,8 +1,6 @@
 """Passwords: how they are hashed, which are refused, and what a flood of them gets."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Event
 
 import argon2
@@ -13,22 +11,11 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from accounts.credentials import passwords
 from accounts.models import User
 from blogsite.errors import Invalid, Overloaded
+from tests.accounts.password_queue import full_queue
 from tests.factories import PASSWORD
 
 hash_new = async_to_sync(passwords.hash_new)
 match = async_to_sync(passwords.match)
-
-
-@contextmanager
-def full_queue(free: int = 0) -> Iterator[None]:
-    """All places but `free` are taken by somebody else."""
-    taken = passwords.MAX_WAITING - free
-    for _ in range(taken):
-        assert passwords._slots.acquire(blocking=False)
-    try:
-        yield
-    finally:
-        passwords._slots.release(taken)
 
 
 def test_a_password_is_hashed_with_argon2id_and_a_salt_of_its_own() -> None:

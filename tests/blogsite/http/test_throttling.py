@@ -2,13 +2,9 @@
 
 import logging
 import os
-import shutil
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -18,40 +14,13 @@ import redis
 import time_machine
 
 from blogsite.http.throttling import LONGEST_WAIT, MAX_KEYS, MEMORY, ProcessThrottle, RedisThrottle, Throttle
+from tests.redis_server import answers, redis_client, redis_server
 from tests.server import free_port
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Not REDIS_URL: it is a setting, and would move what all tests count.
 REDIS = os.environ.get("BLOGSITE_TEST_REDIS", "redis://127.0.0.1:6379/9")
 FREE = 3
-START_SECONDS = 30
-
-
-def redis_client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1)
-
-
-def answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
-
-
-@contextmanager
-def redis_server(folder: Path, port: int) -> Iterator[str]:
-    """A Redis of a test's own, by its address. Skips where there is none to start."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("There is no redis-server here to start and stop: install Redis.")
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    url = f"redis://127.0.0.1:{port}"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process, redis_client(url) as client:
-        deadline = time.monotonic() + START_SECONDS
-        while not answers(client):
-            assert time.monotonic() < deadline, "redis-server did not start"
-            time.sleep(0.02)
-        yield url
-        process.kill()
 
 
 class Counting:
