@@ -26,7 +26,7 @@ def answers(client: redis.Redis) -> bool:
 
 @contextmanager
 def redis_server(folder: Path, port: int) -> Iterator[str]:
-    """A Redis of a test's own, by its address. Skips where there is none to start."""
+    """Run a Redis server and yield its URL. Skips the test if Redis is not installed."""
     if shutil.which("redis-server") is None:
         pytest.skip("There is no redis-server here to start and stop: install Redis.")
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]

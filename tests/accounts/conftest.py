@@ -1,4 +1,4 @@
-"""What the tests of accounts share."""
+"""Fixtures of the tests of accounts."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ Sent = Callable[[], list[EmailMessage]]
 
 @pytest.fixture
 def sent(mailoutbox: list[EmailMessage]) -> Sent:
-    """Gives the mails that were sent since the test began, once none is waiting any more."""
+    """Returns a function that waits for the mail queue and returns the mails sent since the test began."""
 
     def delivered() -> list[EmailMessage]:
         mails._mail_executor.submit(lambda: None).result(timeout=10)

@@ -8,7 +8,7 @@ from accounts.credentials import passwords
 
 @contextmanager
 def full_queue(free: int = 0) -> Iterator[None]:
-    """All places but `free` are taken by somebody else."""
+    """Takes all slots of the queue except `free`."""
     taken = passwords.MAX_WAITING - free
     for _ in range(taken):
         assert passwords._slots.acquire(blocking=False)

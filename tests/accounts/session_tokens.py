@@ -15,12 +15,12 @@ def refresh(api: Api, token: str, **headers: str) -> TokenPair:
     return TokenPair(**answer)
 
 
-def assert_good(api: Api, access_token: str) -> None:
+def assert_valid(api: Api, access_token: str) -> None:
     assert api.get("/users/me", Authorization=f"Bearer {access_token}").status_code == 200
 
 
-def assert_over(api: Api, *pairs: TokenPair) -> None:
-    """Neither kind of token is good for anything."""
+def assert_ended(api: Api, *pairs: TokenPair) -> None:
+    """Asserts that neither the access token nor the refresh token of each pair is valid."""
     for pair in pairs:
         assert_problem(api.get("/users/me", Authorization=f"Bearer {pair.access_token}"), 401, "unauthenticated")
         assert_problem(api.post("/auth/refresh", {"refresh_token": pair.refresh_token}), 401, "unauthenticated")

@@ -21,7 +21,7 @@ def admin(db: None) -> User:
 
 @pytest.fixture
 def pages(client: Client, admin: User) -> Client:
-    """The admin site, seen by an admin."""
+    """A client that is logged in to the admin site as an admin."""
     client.force_login(admin)
     return client
 
@@ -31,7 +31,7 @@ def page(user: User, action: str = "change") -> str:
 
 
 def form(user: User, **changes: Any) -> dict[str, Any]:
-    """What the browser sends for the page of a user, with changes; None takes a field out."""
+    """The form data of the page of a user, with changes. None removes a field."""
     fields = {
         "username": user.username,
         "email": user.email,
@@ -73,7 +73,7 @@ def test_staff_log_in_by_name_or_address_in_any_case_of_letters(client: Client, 
     [{}, {"role": "author", "is_active": False}, {"role": "admin", "is_active": False}],
     ids=["reader", "inactive author", "inactive admin"],
 )
-def test_readers_and_the_inactive_are_not_let_in(client: Client, db: None, user: dict[str, Any]) -> None:
+def test_readers_and_inactive_staff_cannot_log_in(client: Client, db: None, user: dict[str, Any]) -> None:
     make_user(username="ines", password=PASSWORD, **user)
     assert client.post("/admin/login/", {"username": "ines", "password": PASSWORD}).status_code == 200
     assert client.get("/admin/").status_code == 302
@@ -82,13 +82,13 @@ def test_readers_and_the_inactive_are_not_let_in(client: Client, db: None, user:
         assert client.get(path).status_code == 302
 
 
-def test_a_wrong_password_lets_nobody_in(client: Client, admin: User) -> None:
+def test_a_wrong_password_does_not_log_in(client: Client, admin: User) -> None:
     assert client.post("/admin/login/", {"username": "ada", "password": "wrong"}).status_code == 200
     assert client.get("/admin/").status_code == 302
 
 
 @pytest.mark.parametrize("path", [LIST, ADD, "change", "password", "delete", "history"])
-def test_users_are_for_admins(client: Client, admin: User, path: str) -> None:
+def test_only_admins_see_and_change_users(client: Client, admin: User, path: str) -> None:
     for staff in (make_author(), make_editor()):
         client.force_login(staff)
         assert client.get(path if path.startswith("/") else page(staff, path)).status_code == 403
@@ -118,7 +118,7 @@ def test_an_admin_finds_users(pages: Client) -> None:
         assert [user.username for user in found] == ["ines"]
 
 
-def test_an_admin_makes_a_user(pages: Client) -> None:
+def test_an_admin_creates_a_user(pages: Client) -> None:
     assert pages.get(ADD).status_code == 200
     response = pages.post(ADD, new_user())
     ines = User.objects.get(username="ines")
@@ -226,7 +226,7 @@ def test_no_page_of_a_user_shows_a_hash_or_a_token(pages: Client) -> None:
         assert [secret for secret in secrets if secret in response.content.decode()] == []
 
 
-def test_the_page_of_a_user_leads_to_a_new_password(pages: Client) -> None:
+def test_a_password_can_be_set_from_the_page_of_a_user(pages: Client) -> None:
     reader = make_user(password=PASSWORD)
     assert page(reader, "password") in pages.get(page(reader)).content.decode()
     passwords = {"password1": "another-river-lantern", "password2": "another-river-lantern", "usable_password": "true"}
@@ -258,7 +258,7 @@ def test_a_weak_new_password_is_refused(pages: Client) -> None:
         ({"role": "author"}, {"full_name": "Ines"}, []),
     ],
 )
-def test_a_change_of_rights_is_written_down_with_old_and_new(
+def test_a_change_of_rights_is_logged_with_old_and_new_values(
     pages: Client, admin: User, before: dict[str, Any], changes: dict[str, Any], noted: list[str]
 ) -> None:
     reader = make_user(username="ines", **before)
@@ -294,24 +294,24 @@ def test_the_last_admin_is_not_deleted(pages: Client, admin: User) -> None:
     assert not LogEntry.objects.exists()
 
 
-def delete_chosen(pages: Client, *users: User) -> Any:
+def delete_selected(pages: Client, *users: User) -> Any:
     chosen = [user.pk for user in users]
     return pages.post(LIST, {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}, follow=True)
 
 
-def test_the_chosen_users_are_deleted(pages: Client, admin: User) -> None:
-    delete_chosen(pages, make_user(), make_user())
+def test_the_selected_users_are_deleted(pages: Client, admin: User) -> None:
+    delete_selected(pages, make_user(), make_user())
     assert User.objects.get() == admin
 
 
-def test_the_last_admin_among_the_chosen_users_keeps_all_of_them(pages: Client, admin: User) -> None:
+def test_nothing_is_deleted_if_the_last_admin_is_selected(pages: Client, admin: User) -> None:
     reader = make_user()
-    response = delete_chosen(pages, reader, admin)
+    response = delete_selected(pages, reader, admin)
     assert any("last active admin" in message for message in messages(response))
     assert set(User.objects.all()) == {reader, admin}
 
 
-def test_a_refused_deletion_is_not_told_as_done(pages: Client, admin: User) -> None:
-    response = delete_chosen(pages, admin)
+def test_a_refused_deletion_is_not_reported_as_done(pages: Client, admin: User) -> None:
+    response = delete_selected(pages, admin)
     assert not any("Successfully" in message for message in messages(response))
     assert not LogEntry.objects.exists()

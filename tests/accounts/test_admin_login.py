@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _cheap_hashes(settings: Any) -> Iterator[None]:
-    # Hundreds of passwords are tried here, and what is tested is how they are counted.
+    # These tests try hundreds of passwords, and hashing is not what they test.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     passwords._dummy_hash.cache_clear()
     yield
@@ -27,7 +27,7 @@ def _cheap_hashes(settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
-    """The time stands still, but for who moves it."""
+    """A clock that only the test moves."""
     with time_machine.travel(START, tick=False) as traveller:
         yield traveller
 
@@ -38,7 +38,7 @@ def owner() -> User:
 
 
 class TestTheAdminSite:
-    """The login form, under the counters of `POST /auth/login`."""
+    """The login form of the admin site, with the counters of `POST /auth/login`."""
 
     @pytest.fixture
     def ada(self) -> User:
@@ -48,7 +48,7 @@ class TestTheAdminSite:
         client = Client(REMOTE_ADDR=address)
         return client.post("/admin/login/", {"username": username, "password": password})
 
-    def test_after_the_free_failures_the_page_says_to_wait(self, clock: time_machine.Traveller, ada: User) -> None:
+    def test_the_page_says_to_wait_after_the_free_failures(self, clock: time_machine.Traveller, ada: User) -> None:
         for _ in range(FREE):
             assert "Please enter the correct" in self.form_at(OTHER, "wrong").content.decode()
         for password in ("wrong", PASSWORD):
@@ -60,26 +60,26 @@ class TestTheAdminSite:
         clock.shift(1)
         assert self.form_at(OTHER, PASSWORD).status_code == 302
 
-    def test_others_get_in(self, ada: User) -> None:
+    def test_another_address_can_log_in(self, ada: User) -> None:
         for _ in range(20 * FREE):
             self.form_at(OTHER, "wrong")
         assert self.form_at(OWNERS, PASSWORD).status_code == 302
 
-    def test_its_failures_and_the_apis_add_up(self, clock: time_machine.Traveller, ada: User) -> None:
+    def test_failures_in_the_api_and_the_admin_site_add_up(self, clock: time_machine.Traveller, ada: User) -> None:
         for _ in range(FREE // 2):
             self.form_at(OTHER, "wrong")
             log_in(api_at(OTHER), "wrong", "ada")
         assert_limited(log_in(api_at(OTHER), PASSWORD, "ada"), 1)
         assert "try again in 1 second" in self.form_at(OTHER, PASSWORD).content.decode().lower()
 
-    def test_failures_from_everywhere_make_the_account_wait(self, clock: time_machine.Traveller, ada: User) -> None:
+    def test_failures_from_many_addresses_make_the_account_wait(self, clock: time_machine.Traveller, ada: User) -> None:
         for number in range(FREE_PER_ACCOUNT):
             log_in(api_at(f"203.0.113.{number}"), "wrong", "ada")
         assert "try again in 1 second" in self.form_at(OWNERS, PASSWORD).content.decode().lower()
         clock.shift(1)
         assert self.form_at(OWNERS, PASSWORD).status_code == 302
 
-    def test_a_right_password_does_not_count(self, ada: User) -> None:
+    def test_a_correct_password_is_not_counted(self, ada: User) -> None:
         assert {self.form_at(OWNERS, PASSWORD).status_code for _ in range(2 * FREE)} == {302}
 
     def test_readers_with_a_right_password_count_as_failures(self, owner: User) -> None:

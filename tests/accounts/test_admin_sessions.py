@@ -22,7 +22,7 @@ def admin(db: None) -> User:
 
 @pytest.fixture
 def pages(client: Client, admin: User) -> Client:
-    """The admin site, seen by an admin."""
+    """A client that is logged in to the admin site as an admin."""
     client.force_login(admin)
     return client
 
@@ -32,7 +32,7 @@ def page(user: User, action: str = "change") -> str:
 
 
 def form(user: User, **changes: Any) -> dict[str, Any]:
-    """What the browser sends for the page of a user, with changes; None takes a field out."""
+    """The form data of the page of a user, with changes. None removes a field."""
     fields = {
         "username": user.username,
         "email": user.email,
@@ -73,7 +73,7 @@ class TestSessions:
         assert "Somebody else" not in shown
         assert shown.count(f'formaction="{ending(reader)}"') == 3
 
-    def test_an_admin_ends_one(self, pages: Client, admin: User) -> None:
+    def test_an_admin_ends_one_session(self, pages: Client, admin: User) -> None:
         reader = make_user(username="ines")
         for _ in range(2):
             sessions.start(reader)
@@ -89,7 +89,7 @@ class TestSessions:
             "Ended 1 session of ines.",
         )
 
-    def test_an_admin_ends_all(self, pages: Client) -> None:
+    def test_an_admin_ends_all_sessions(self, pages: Client) -> None:
         reader, other = make_user(username="ines"), make_user()
         for user in (reader, reader, other):
             sessions.start(user)
@@ -97,7 +97,7 @@ class TestSessions:
         assert messages(response) == ["Ended 2 sessions of ines."]
         assert Session.objects.get().user == other
 
-    def test_the_session_of_another_user_is_left_alone(self, pages: Client) -> None:
+    def test_the_session_of_another_user_is_not_ended(self, pages: Client) -> None:
         reader, other = make_user(username="ines"), make_user()
         sessions.start(other)
         response = pages.post(ending(reader), {"session": other.sessions.get().pk}, follow=True)
@@ -105,22 +105,22 @@ class TestSessions:
         assert other.sessions.exists()
 
     @pytest.mark.parametrize("chosen", ["x", "-1", "1 or 1", "1.5"])
-    def test_what_is_no_session_ends_none(self, pages: Client, chosen: str) -> None:
+    def test_an_invalid_session_id_ends_no_session(self, pages: Client, chosen: str) -> None:
         reader = make_user()
         sessions.start(reader)
         assert pages.post(ending(reader), {"session": chosen}).status_code == 403
         assert reader.sessions.exists()
 
-    def test_nobody_has_no_sessions(self, pages: Client, admin: User) -> None:
+    def test_an_unknown_user_is_403(self, pages: Client, admin: User) -> None:
         assert pages.post(f"{LIST}999999/end-sessions/").status_code == 403
 
-    def test_a_link_ends_none(self, pages: Client) -> None:
+    def test_a_get_request_ends_no_session(self, pages: Client) -> None:
         reader = make_user()
         sessions.start(reader)
         assert pages.get(ending(reader), {"session": ""}).status_code == 405
         assert reader.sessions.exists()
 
-    def test_a_form_of_another_site_ends_none(self, admin: User) -> None:
+    def test_a_request_without_a_csrf_token_ends_no_session(self, admin: User) -> None:
         reader = make_user()
         sessions.start(reader)
         client = Client(enforce_csrf_checks=True)
@@ -132,7 +132,7 @@ class TestSessions:
         assert client.post(ending(reader), {"csrfmiddlewaretoken": token}).status_code == 302
         assert not reader.sessions.exists()
 
-    def test_only_admins_end_them(self, client: Client, admin: User) -> None:
+    def test_only_admins_end_sessions(self, client: Client, admin: User) -> None:
         sessions.start(admin)
         for staff in (make_author(), make_editor()):
             client.force_login(staff)
@@ -143,15 +143,13 @@ class TestSessions:
             assert stranger.post(ending(admin)).status_code == 302
         assert admin.sessions.exists()
 
-    def test_a_change_of_a_user_leaves_them_as_they_are(self, pages: Client) -> None:
+    def test_changing_a_user_ends_no_session(self, pages: Client) -> None:
         reader = make_user()
         sessions.start(reader)
         assert pages.post(page(reader), form(reader, full_name="Ines", role="author")).status_code == 302
         assert reader.sessions.exists()
 
-    def test_a_deactivated_user_has_none_and_the_refused_change_of_the_last_admin_ends_none(
-        self, pages: Client, admin: User
-    ) -> None:
+    def test_deactivation_ends_sessions_unless_it_is_refused(self, pages: Client, admin: User) -> None:
         reader = make_user()
         for user in (reader, admin):
             sessions.start(user)

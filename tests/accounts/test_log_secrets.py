@@ -39,13 +39,13 @@ PASSWORDS = [PASSWORD, WEAK, WRONG, MISTYPED, NEW, NEWER, NEWEST, ADMINS, GUESTS
 
 
 class Secrets:
-    """All that must not be in the log, and the parts of it that would do."""
+    """Everything that must not be in the log: secrets, and the parts from which one could be computed."""
 
     def __init__(self) -> None:
         self.texts = set(PASSWORDS)
 
     def keep(self, secret: str) -> str:
-        """Remember a token: whole, in its parts, and hashed as we hash it."""
+        """Remember a token, its parts and its hash."""
         parts = [part for part in re.split(r"[.]|blog_", secret) if len(part) >= 16]
         self.texts |= {secret, *parts, sha256(secret.encode()).hexdigest()}
         return secret
@@ -72,7 +72,7 @@ class Secrets:
 
 @contextmanager
 def without_table(model: type[Model]) -> Iterator[None]:
-    """Whatever asks for the rows of the model fails, as in a database that is broken."""
+    """Renames the table of the model, so that every query for it fails."""
     table = model._meta.db_table
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -82,7 +82,7 @@ def without_table(model: type[Model]) -> Iterator[None]:
 
 
 def drive(api: Api, secrets: Secrets, sent: Sent, settings: Any, clock: time_machine.Traveller) -> None:
-    """Do everything that can be done to accounts, well and badly."""
+    """Call every operation on accounts, with valid and invalid requests."""
 
     def log_in(username: str, password: str) -> Any:
         secrets.keep_what_is_stored()
@@ -118,7 +118,7 @@ def drive(api: Api, secrets: Secrets, sent: Sent, settings: Any, clock: time_mac
     expect(401, log_in(f"{MISTYPED}@example.com", PASSWORD))
     expect(200, api.get("/users/me", **bearer(access)))
 
-    # Refreshes: the newest, again, a stolen one, and none of ours.
+    # Refreshes: with the newest token, the previous one, a reused one and an unknown one.
     for _ in range(2):
         expect(200, api.post("/auth/refresh", {"refresh_token": refresh}))
     successor_access, successor = secrets.keep_pair(api.post("/auth/refresh", {"refresh_token": refresh}))
@@ -128,7 +128,7 @@ def drive(api: Api, secrets: Secrets, sent: Sent, settings: Any, clock: time_mac
     expect(401, api.get("/users/me", **bearer(successor_access)))
     expect(401, api.post("/auth/refresh", {"refresh_token": secrets.keep("made-up-family-of.made-up-secrets-of-mine")}))
 
-    # Sessions and their end.
+    # Listing and ending sessions.
     _, refresh = secrets.keep_pair(log_in("ines", PASSWORD))
     expect(204, api.post("/auth/logout", {"refresh_token": refresh}))
     access, refresh = secrets.keep_pair(log_in("ines", PASSWORD))
@@ -193,7 +193,7 @@ def drive(api: Api, secrets: Secrets, sent: Sent, settings: Any, clock: time_mac
     expect(404, api.get("/nothing", **bearer(access)))
     expect(405, api.send("PUT", "/users/me", {"password": PASSWORD}, **bearer(access)))
 
-    # A mistake of ours, with a token or a password in the request.
+    # Server errors, with a token or a password in the request.
     failing: list[tuple[type[Model], Callable[[], Any]]] = [
         (Session, lambda: api.get("/users/me", **bearer(access))),
         (Session, lambda: api.post("/auth/refresh", {"refresh_token": refresh})),
@@ -211,7 +211,7 @@ def drive(api: Api, secrets: Secrets, sent: Sent, settings: Any, clock: time_mac
         with without_table(model):
             assert call().status_code == 500
 
-    # Admins, by the API, by their site and by the command.
+    # Admins, in the API, in the admin site and with the command.
     admins_access, _ = secrets.keep_pair(log_in("ada", ADMINS))
     guest = {"username": "guest", "email": "guest@example.com", "password": GUESTS}
     guest_id = expect(201, api.post("/users", guest, **bearer(admins_access))).json()["id"]
@@ -241,7 +241,7 @@ def drive(api: Api, secrets: Secrets, sent: Sent, settings: Any, clock: time_mac
     with without_table(User):
         assert site.get("/admin/").status_code == 500
 
-    # Too many failures; and time goes on.
+    # Too many failures, and expiry.
     for _ in range(20):
         log_in(MISTYPED, WRONG)
     expect(429, log_in("ada", ADMINS))
@@ -252,7 +252,7 @@ def drive(api: Api, secrets: Secrets, sent: Sent, settings: Any, clock: time_mac
     call_command("purge_sessions", stdout=StringIO())
 
 
-def test_no_password_and_no_token_is_in_the_log(
+def test_the_log_contains_no_password_and_no_token(
     log: Log, sent: Sent, settings: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     settings.FREE_FAILURES = 15
@@ -285,8 +285,8 @@ def test_no_password_and_no_token_is_in_the_log(
     }
 
 
-def test_the_log_of_a_server_holds_events_and_no_secret(tmp_path: Path) -> None:
-    mail_server = f"smtp://127.0.0.1:{free_port()}"  # nobody listens
+def test_the_log_of_a_server_contains_events_and_no_secret(tmp_path: Path) -> None:
+    mail_server = f"smtp://127.0.0.1:{free_port()}"  # no server listens on this port
     with serving(tmp_path, EMAIL_URL=mail_server) as server, httpx.Client(base_url=server.url) as client:
         account = {"username": "ines", "email": "ines@example.com", "password": PASSWORD}
         secrets = Secrets()

@@ -1,4 +1,4 @@
-"""Who fails often has to wait, and nobody else: the limits of the API and of the admin site's login."""
+"""The throttle of the API: clients that fail too often have to wait, and no others."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ Action = Callable[[Api, User], Any]
 
 @pytest.fixture(autouse=True)
 def _cheap_hashes(settings: Any) -> Iterator[None]:
-    # Hundreds of passwords are tried here, and what is tested is how they are counted.
+    # These tests try hundreds of passwords, and hashing is not what they test.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     passwords._dummy_hash.cache_clear()
     yield
@@ -40,7 +40,7 @@ def _cheap_hashes(settings: Any) -> Iterator[None]:
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
-    """The time stands still, but for who moves it."""
+    """A clock that only the test moves."""
     with time_machine.travel(START, tick=False) as traveller:
         yield traveller
 
@@ -113,7 +113,7 @@ ACTIONS = [
 
 
 @pytest.mark.parametrize(("act", "status", "action"), ACTIONS)
-def test_after_the_free_failures_an_address_has_to_wait(
+def test_an_address_has_to_wait_after_the_free_failures(
     clock: time_machine.Traveller, owner: User, act: Action, status: int, action: str
 ) -> None:
     api = api_at(OTHER)
@@ -135,17 +135,17 @@ def test_after_the_free_failures_an_address_has_to_wait(
     assert act(api, owner)["RateLimit"] == f'"{action}";r={FREE - 2};t={MEMORY}'
 
 
-def test_a_thief_at_one_address_does_not_lock_the_owner_out(clock: time_machine.Traveller, owner: User) -> None:
-    thief = api_at(OTHER)
-    answers = [log_in(thief, f"guess {number}") for number in range(200)]
+def test_an_attacker_at_one_address_does_not_lock_the_owner_out(clock: time_machine.Traveller, owner: User) -> None:
+    attacker = api_at(OTHER)
+    answers = [log_in(attacker, f"guess {number}") for number in range(200)]
     assert [answer.status_code for answer in answers] == [401] * FREE + [429] * 190
     for answer in answers[FREE:]:
         assert_limited(answer, 1)
     assert log_in(api_at(OWNERS), PASSWORD).status_code == 200
-    assert_limited(log_in(thief, PASSWORD), 1)
+    assert_limited(log_in(attacker, PASSWORD), 1)
 
 
-def test_owners_who_mistype_get_in_after_the_wait(clock: time_machine.Traveller, owner: User) -> None:
+def test_an_owner_who_mistypes_can_log_in_after_the_wait(clock: time_machine.Traveller, owner: User) -> None:
     api = api_at(OWNERS)
     for _ in range(FREE):
         log_in(api, "wrong")
@@ -155,7 +155,7 @@ def test_owners_who_mistype_get_in_after_the_wait(clock: time_machine.Traveller,
     assert log_in(api, PASSWORD).status_code == 200
 
 
-def test_the_wait_ends_at_a_quarter_of_an_hour(clock: time_machine.Traveller, owner: User) -> None:
+def test_the_longest_wait_is_15_minutes(clock: time_machine.Traveller, owner: User) -> None:
     api = api_at(OTHER)
     waits = []
     for _ in range(FREE + 12):
@@ -167,14 +167,14 @@ def test_the_wait_ends_at_a_quarter_of_an_hour(clock: time_machine.Traveller, ow
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, LONGEST_WAIT, LONGEST_WAIT]
 
 
-def test_a_right_password_does_not_count(owner: User) -> None:
+def test_a_correct_password_is_not_counted(owner: User) -> None:
     api = api_at(OWNERS)
     answers = [log_in(api, PASSWORD) for _ in range(3 * FREE)]
     assert {(answer.status_code, answer["RateLimit"]) for answer in answers} == {(200, f'"login";r={FREE};t={MEMORY}')}
     assert [log_in(api, "wrong").status_code for _ in range(FREE)] == [401] * FREE
 
 
-def test_a_right_password_buys_no_more_guesses(clock: time_machine.Traveller, owner: User) -> None:
+def test_a_correct_password_gives_no_additional_attempts(clock: time_machine.Traveller, owner: User) -> None:
     make_user(username="otto", password=PASSWORD)
     api = api_at(OTHER)
     for _ in range(FREE - 1):
@@ -194,14 +194,14 @@ def test_unknown_names_count_like_known_ones(clock: time_machine.Traveller) -> N
     assert_limited(log_in(api, PASSWORD, "another"), 1)
 
 
-def test_what_cannot_be_read_does_not_count(owner: User) -> None:
+def test_invalid_requests_are_not_counted(owner: User) -> None:
     api = api_at(OTHER)
     for body in (b"{", {}, {"username": "ines"}, {"username": "ines", "password": ""}) * FREE:
         assert api.post("/auth/login", body).status_code in (400, 422)
     assert log_in(api, "wrong")["RateLimit"] == f'"login";r={FREE - 1};t={MEMORY}'
 
 
-def test_what_one_does_right_does_not_count(owner: User) -> None:
+def test_successful_requests_are_not_counted(owner: User) -> None:
     api = api_at(OWNERS)
     token = sessions.start(owner).refresh_token
     for number in range(2 * FREE):
@@ -213,7 +213,7 @@ def test_what_one_does_right_does_not_count(owner: User) -> None:
         assert api.acting_as(owner).patch("/users/me", {"bio": f"Bio {number}"}).status_code == 200
 
 
-def test_a_weak_password_is_no_failure(owner: User) -> None:
+def test_a_weak_new_password_is_not_counted(owner: User) -> None:
     api = api_at(OWNERS, owner)
     for _ in range(FREE + 1):
         weak_change = {"current_password": PASSWORD, "new_password": "12345678"}
@@ -222,7 +222,7 @@ def test_a_weak_password_is_no_failure(owner: User) -> None:
         assert api.post("/auth/register", weak).status_code == 422
 
 
-def test_who_has_to_wait_may_still_change_the_profile(owner: User) -> None:
+def test_the_profile_can_be_changed_during_the_wait(owner: User) -> None:
     api = api_at(OWNERS)
     for _ in range(FREE):
         wrong_current_password(api, owner)
@@ -230,7 +230,7 @@ def test_who_has_to_wait_may_still_change_the_profile(owner: User) -> None:
     assert api.acting_as(owner).patch("/users/me", {"bio": "Patient"}).json()["bio"] == "Patient"
 
 
-def test_a_right_current_password_does_not_count(owner: User) -> None:
+def test_a_correct_current_password_is_not_counted(owner: User) -> None:
     api = api_at(OWNERS, owner)
     for _ in range(FREE):
         for old, new in ((PASSWORD, NEW_PASSWORD), (NEW_PASSWORD, PASSWORD)):
@@ -238,7 +238,7 @@ def test_a_right_current_password_does_not_count(owner: User) -> None:
             assert api.post("/auth/password/change", body).status_code == 204
 
 
-def test_each_action_is_counted_by_itself(owner: User) -> None:
+def test_each_action_is_counted_separately(owner: User) -> None:
     api = api_at(OTHER)
     for act, status, action in ACTIONS:
         answer = act(api, owner)
@@ -259,7 +259,7 @@ def test_the_number_of_free_failures_is_a_setting(owner: User, settings: Any) ->
 
 
 @pytest.mark.parametrize("kind", ["access token", "API token"])
-def test_a_good_token_is_never_made_to_wait(clock: time_machine.Traveller, owner: User, kind: str) -> None:
+def test_a_valid_token_never_has_to_wait(clock: time_machine.Traveller, owner: User, kind: str) -> None:
     api = api_at(OTHER)
     token = sessions.start(owner).access_token
     if kind == "API token":
@@ -275,7 +275,7 @@ def test_a_good_token_is_never_made_to_wait(clock: time_machine.Traveller, owner
     assert api.get("/posts").status_code == 200
 
 
-def test_a_token_that_was_ours_is_no_guess(clock: time_machine.Traveller, owner: User) -> None:
+def test_an_expired_token_is_not_counted(clock: time_machine.Traveller, owner: User) -> None:
     api = api_at(OTHER)
     expired = sessions.start(owner).access_token
     _, expired_api_token = api_tokens.create_api_token(
@@ -291,14 +291,14 @@ def test_a_token_that_was_ours_is_no_guess(clock: time_machine.Traveller, owner:
             assert "RateLimit" not in answer
 
 
-def test_one_network_of_ipv6_counts_as_one_address(clock: time_machine.Traveller, owner: User) -> None:
+def test_an_ipv6_network_counts_as_one_address(clock: time_machine.Traveller, owner: User) -> None:
     for number in range(FREE):
         assert log_in(api_at(f"2001:db8:0:1:{number:x}::{number:x}"), "wrong").status_code == 401
     assert_limited(log_in(api_at("2001:db8:0:1:ffff:ffff:ffff:ffff"), PASSWORD), 1)
     assert log_in(api_at("2001:db8:0:2::1"), PASSWORD).status_code == 200
 
 
-def test_an_ipv4_address_is_the_same_in_the_dress_of_ipv6(clock: time_machine.Traveller, owner: User) -> None:
+def test_an_ipv4_mapped_ipv6_address_counts_as_the_ipv4_address(clock: time_machine.Traveller, owner: User) -> None:
     for _ in range(FREE):
         log_in(api_at(f"::ffff:{OTHER}"), "wrong")
     assert_limited(log_in(api_at(OTHER), PASSWORD), 1)
@@ -306,14 +306,14 @@ def test_an_ipv4_address_is_the_same_in_the_dress_of_ipv6(clock: time_machine.Tr
 
 
 @pytest.mark.parametrize("address", ["", "unix:", "fe80::1%eth0", "not an address"])
-def test_a_strange_address_is_limited_too(owner: User, address: str) -> None:
+def test_an_unusual_address_is_throttled_too(owner: User, address: str) -> None:
     api = api_at(address)
     assert log_in(api, PASSWORD).status_code == 200
     assert [log_in(api, "wrong").status_code for _ in range(FREE)] == [401] * FREE
     assert log_in(api, PASSWORD).status_code == 429
 
 
-def test_failures_from_everywhere_make_the_account_wait(clock: time_machine.Traveller, owner: User) -> None:
+def test_failures_from_many_addresses_make_the_account_wait(clock: time_machine.Traveller, owner: User) -> None:
     make_user(username="otto", password=PASSWORD)
     names = ["ines", "INES", " ines "]
     for number in range(FREE_PER_ACCOUNT):
@@ -328,7 +328,7 @@ def test_failures_from_everywhere_make_the_account_wait(clock: time_machine.Trav
     assert log_in(api_at(OWNERS), PASSWORD).status_code == 200
 
 
-def test_who_waits_for_the_account_has_not_failed(clock: time_machine.Traveller, owner: User) -> None:
+def test_a_wait_for_the_account_does_not_count_for_the_address(clock: time_machine.Traveller, owner: User) -> None:
     for number in range(FREE_PER_ACCOUNT):
         log_in(api_at(f"203.0.113.{number}"), "wrong")
     for _ in range(2 * FREE):
@@ -336,7 +336,7 @@ def test_who_waits_for_the_account_has_not_failed(clock: time_machine.Traveller,
     assert log_in(api_at(OWNERS), "wrong", "stranger")["RateLimit"] == f'"login";r={FREE - 1};t={MEMORY}'
 
 
-def test_a_mistake_of_ours_is_no_failure_of_the_client(owner: User) -> None:
+def test_a_server_error_is_not_counted(owner: User) -> None:
     api = api_at(OWNERS)
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -347,9 +347,7 @@ def test_a_mistake_of_ours_is_no_failure_of_the_client(owner: User) -> None:
     assert log_in(api, "wrong")["RateLimit"] == f'"login";r={FREE - 1};t={MEMORY}'
 
 
-def test_failures_counted_in_redis_limit_all_the_same(
-    tmp_path: Path, owner: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failures_are_throttled_with_redis_too(tmp_path: Path, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
     with redis_server(tmp_path, free_port()) as url, time_machine.travel(START, tick=False) as clock:
         throttle = RedisThrottle(url)
         monkeypatch.setattr("accounts.login_throttle.throttle", throttle)
@@ -366,13 +364,13 @@ def test_failures_counted_in_redis_limit_all_the_same(
     ("error", "counted"),
     [
         (WrongCredentials, 1),
-        (asyncio.CancelledError, 1),  # the client hung up before the answer
+        (asyncio.CancelledError, 1),  # the client disconnected before the response
         (Conflict, 0),
         (Overloaded, 0),
         (OperationalError, 0),
     ],
 )
-def test_what_is_a_failure(error: type[BaseException], counted: int) -> None:
+def test_only_failures_are_counted(error: type[BaseException], counted: int) -> None:
     async def fail(failures: FailureThrottle) -> None:
         async with failures:
             raise error

@@ -15,12 +15,12 @@ from tests.redis_server import redis_server
 from tests.server import Server, free_port, serving
 
 
-class TestARealServer:
-    """The address is the connection's. Here the clock runs, so a short wait may be over before the next request."""
+class TestServer:
+    """The address is that of the connection. The clock runs, so a short wait may end before the next request."""
 
     @contextmanager
     def client_of(self, server: Server) -> Iterator[httpx.Client]:
-        """The client of somebody who has an account."""
+        """A client, and an account for it."""
         with httpx.Client(base_url=f"{server.url}/api/v1", timeout=60) as client:
             body = {"username": "ines", "email": "ines@example.com", "password": PASSWORD}
             assert client.post("/auth/register", json=body).status_code == 201

@@ -25,7 +25,7 @@ PASSWORDS = [PASSWORD, WEAK, WRONG, MISTYPED, NEW, NEWER, NEWEST, ADMINS, GUESTS
 
 
 class TestEvents:
-    """What each operation leaves in the log, for a program to read."""
+    """The security events that each operation records."""
 
     @pytest.fixture
     def api(self, db: None) -> Api:
@@ -40,24 +40,24 @@ class TestEvents:
     def log_in(self, api: Api, username: str = "ines", password: str = PASSWORD) -> Any:
         return api.post("/auth/login", {"username": username, "password": password}).json()
 
-    def test_a_login(self, log: Log, api: Api, ines: User) -> None:
+    def test_a_login_is_recorded(self, log: Log, api: Api, ines: User) -> None:
         self.log_in(api)
         session = Session.objects.get()
         login = {"event": "login", "user_id": ines.pk, "session_id": session.pk, "address": ADDRESS}
         assert log.events() == [login]
 
     @pytest.mark.parametrize("username", ["ines", "INES@example.com"])
-    def test_a_login_that_fails_says_whose(self, log: Log, api: Api, ines: User, username: str) -> None:
+    def test_a_failed_login_records_the_user(self, log: Log, api: Api, ines: User, username: str) -> None:
         self.log_in(api, username, WRONG)
         assert log.events() == [{"event": "login_failed", "user_id": ines.pk, "address": ADDRESS}]
 
     @pytest.mark.parametrize("username", [MISTYPED, f"{MISTYPED}@example.com", '\n{"event": "login"}', "ine\u015d"])
-    def test_a_name_that_is_none_of_ours_is_not_told(self, log: Log, api: Api, ines: User, username: str) -> None:
+    def test_an_unknown_username_is_not_recorded(self, log: Log, api: Api, ines: User, username: str) -> None:
         self.log_in(api, username)
         assert not any(username in text or MISTYPED in text for text in log.texts)
         assert log.events() == [{"event": "login_failed", "user_id": None, "address": ADDRESS}]
 
-    def test_failures_beyond_the_free_ones(self, log: Log, api: Api, ines: User, settings: Any) -> None:
+    def test_the_last_free_failure_records_locked_out(self, log: Log, api: Api, ines: User, settings: Any) -> None:
         settings.FREE_FAILURES = 3
         with time_machine.travel(START, tick=False) as clock:
             for _ in range(10):
@@ -69,7 +69,7 @@ class TestEvents:
         assert failed["event"] == "login_failed"
         assert locked_out == {"event": "locked_out", "action": "login", "address": ADDRESS}
 
-    def test_a_refresh_is_none_and_a_stolen_token_is_one(self, log: Log, api: Api, ines: User) -> None:
+    def test_a_refresh_records_nothing_and_a_reused_token_an_event(self, log: Log, api: Api, ines: User) -> None:
         token = self.log_in(api)["refresh_token"]
         session = Session.objects.get()
         log.events()
@@ -83,7 +83,7 @@ class TestEvents:
             {"event": "refresh_token_reused", **whose, "address": ADDRESS},
         ]
 
-    def test_the_end_of_sessions(self, log: Log, api: Api, ines: User) -> None:
+    def test_ending_sessions_is_recorded(self, log: Log, api: Api, ines: User) -> None:
         tokens = [self.log_in(api) for _ in range(4)]
         first, second, *_ = Session.objects.order_by("pk")
         bearer = {"Authorization": f"Bearer {tokens[-1]['access_token']}"}
@@ -98,7 +98,7 @@ class TestEvents:
             {"event": "sessions_ended", "user_id": ines.pk, "session_id": None, "count": 2},
         ]
 
-    def test_a_new_password(self, log: Log, api: Api, ines: User, sent: Sent) -> None:
+    def test_a_new_password_is_recorded(self, log: Log, api: Api, ines: User, sent: Sent) -> None:
         self.log_in(api)
         body = {"current_password": PASSWORD, "new_password": NEW}
         users_api = api.acting_as(ines)
@@ -113,7 +113,7 @@ class TestEvents:
         assert api.post("/auth/password/reset/confirm", {**link, "new_password": NEWER}).status_code == 204
         assert log.events() == [changed, ended]
 
-    def test_api_tokens(self, log: Log, api: Api, ines: User) -> None:
+    def test_api_tokens_are_recorded(self, log: Log, api: Api, ines: User) -> None:
         users_api = api.acting_as(ines)
         log.events()
         token = users_api.post("/auth/tokens", {"name": "build", "scope": "read"}).json()
@@ -125,7 +125,7 @@ class TestEvents:
             {"event": "api_token_deleted", **whose},
         ]
 
-    def test_what_an_admin_does(self, log: Log, api: Api) -> None:
+    def test_changes_by_an_admin_are_recorded(self, log: Log, api: Api) -> None:
         admin = make_admin()
         admins_api = api.acting_as(admin)
         log.events()
@@ -145,7 +145,7 @@ class TestEvents:
             {"event": "user_deleted", "user_id": user_id},
         ]
 
-    def test_the_login_of_the_admin_site(self, log: Log, ines: User) -> None:
+    def test_logins_to_the_admin_site_are_recorded(self, log: Log, ines: User) -> None:
         admin = make_admin(username="ada", password=ADMINS)
         log.events()
         site = Client(REMOTE_ADDR=ADDRESS)

@@ -15,7 +15,7 @@ OWNERS, OTHER = "192.0.2.1", "198.51.100.7"
 
 
 def api_at(address: str, user: User | None = None) -> Api:
-    """The API, asked from an address."""
+    """The API, called from an address."""
     return Api(Client(raise_request_exception=False, REMOTE_ADDR=address), user)
 
 
@@ -24,7 +24,7 @@ def log_in(api: Api, password: str, username: str = "ines") -> Any:
 
 
 def assert_limited(response: Any, seconds: int, action: str = "login") -> None:
-    """The answer says in all its ways that the caller has to wait so long."""
+    """Asserts that the response is a 429 and that its headers and its detail give this wait."""
     assert_problem(response, 429, "too_many_requests")
     assert response["Retry-After"] == str(seconds)
     assert response["RateLimit"] == f'"{action}";r=0;t={seconds}'

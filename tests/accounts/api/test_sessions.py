@@ -15,7 +15,7 @@ from time_machine import Traveller
 
 from accounts.credentials import sessions
 from accounts.models import User
-from tests.accounts.session_tokens import assert_good, assert_over, refresh, session_of
+from tests.accounts.session_tokens import assert_ended, assert_valid, refresh, session_of
 from tests.client import Api, access_token, assert_problem
 from tests.factories import PASSWORD, make_admin, make_author, make_user
 
@@ -49,23 +49,23 @@ class TestLoggingOut:
             pairs.append(refresh(api, pairs[-1].refresh_token))
         response = api.post("/auth/logout", {"refresh_token": pairs[2 - rotations_back].refresh_token})
         assert (response.status_code, response.content) == (204, b"")
-        assert_over(api, *pairs)
-        assert_good(api, other.access_token)
+        assert_ended(api, *pairs)
+        assert_valid(api, other.access_token)
 
-    def test_to_log_out_twice_is_no_error(self, api: Api, reader: User) -> None:
+    def test_logging_out_twice_is_not_an_error(self, api: Api, reader: User) -> None:
         pair = sessions.start(reader)
         for _ in range(2):
             assert api.post("/auth/logout", {"refresh_token": pair.refresh_token}).status_code == 204
 
     @pytest.mark.parametrize("token", ["x", ".", "unknown.secret", ".secret"])
-    def test_an_unknown_token_is_no_error_and_ends_nothing(self, api: Api, reader: User, token: str) -> None:
+    def test_an_unknown_token_is_not_an_error_and_ends_nothing(self, api: Api, reader: User, token: str) -> None:
         pair = sessions.start(reader)
         assert api.post("/auth/logout", {"refresh_token": token}).status_code == 204
-        assert_good(api, pair.access_token)
+        assert_valid(api, pair.access_token)
 
 
 class TestListing:
-    def test_a_session_tells_of_its_client_and_its_times(self, api: Api, clock: Traveller) -> None:
+    def test_a_session_shows_its_client_and_its_times(self, api: Api, clock: Traveller) -> None:
         reader = make_user(password=PASSWORD)
         body = {"username": reader.username, "password": PASSWORD}
         token = api.post("/auth/login", body, **{"User-Agent": "Curious/1.0"}).json()["access_token"]
@@ -84,7 +84,7 @@ class TestListing:
             "next": None,
         }
 
-    def test_a_refresh_brings_the_client_up_to_date(self, api: Api, reader: User, clock: Traveller) -> None:
+    def test_a_refresh_updates_the_client(self, api: Api, reader: User, clock: Traveller) -> None:
         pair = sessions.start(reader, user_agent="Curious/1.0", address="192.0.2.7")
         clock.shift(300)
         pair = refresh(api, pair.refresh_token, **{"User-Agent": "Curious/2.0"})
@@ -93,13 +93,13 @@ class TestListing:
         assert (item["created_at"], item["last_used_at"]) == ("2026-01-31T12:00:00Z", "2026-01-31T12:05:00Z")
         assert item["expires_at"] == "2026-03-02T12:00:00Z"
 
-    def test_a_client_that_says_nothing_or_too_much_gets_a_session(self, api: Api, reader: User) -> None:
+    def test_an_absent_or_long_user_agent_is_accepted(self, api: Api, reader: User) -> None:
         pair = sessions.start(reader, user_agent="a\x00b" + "c" * 500)
         assert listed(api, pair.access_token)["items"][0]["user_agent"] == "ab" + "c" * 298
         pair = refresh(api, pair.refresh_token, **{"User-Agent": ""})
         assert listed(api, pair.access_token)["items"][0]["user_agent"] == ""
 
-    def test_the_last_used_is_first_and_one_is_the_current(self, api: Api, reader: User, clock: Traveller) -> None:
+    def test_the_last_used_session_is_first_and_one_is_current(self, api: Api, reader: User, clock: Traveller) -> None:
         pairs = []
         for _ in range(3):
             pairs.append(sessions.start(reader))
@@ -109,7 +109,7 @@ class TestListing:
         assert [item["id"] for item in items] == [session_of(pairs[number]).pk for number in (1, 2, 0)]
         assert [item["is_current"] for item in items] == [False, False, True]
 
-    def test_pages_neither_skip_nor_repeat_sessions_of_one_moment(
+    def test_pages_neither_skip_nor_repeat_sessions_of_the_same_time(
         self, api: Api, reader: User, clock: Traveller
     ) -> None:
         pairs = [sessions.start(reader) for _ in range(5)]
@@ -123,7 +123,9 @@ class TestListing:
         assert page["next"] is None
         assert ids == sorted(reader.sessions.values_list("pk", flat=True), reverse=True)
 
-    def test_what_is_over_or_somebody_elses_is_not_listed(self, api: Api, reader: User, clock: Traveller) -> None:
+    def test_ended_sessions_and_those_of_other_users_are_not_listed(
+        self, api: Api, reader: User, clock: Traveller
+    ) -> None:
         sessions.start(make_user())
         unused, used = sessions.start(reader), sessions.start(reader)
         clock.shift(timedelta(days=6))
@@ -132,7 +134,7 @@ class TestListing:
         clock.shift(timedelta(days=1))
         used = refresh(api, used.refresh_token)
         assert [item["is_current"] for item in listed(api, used.access_token)["items"]] == [True]
-        assert_over(api, unused)
+        assert_ended(api, unused)
 
     def test_no_hash_and_no_token_is_listed(self, api: Api, reader: User) -> None:
         pair = sessions.start(reader)
@@ -156,7 +158,7 @@ class TestListing:
     @pytest.mark.parametrize(
         ("query", "pointer"), [({"limit": 101}, "limit"), ({"cursor": "forged"}, "cursor"), ({"page": 2}, "page")]
     )
-    def test_a_bad_question_is_refused(self, api: Api, query: dict[str, Any], pointer: str) -> None:
+    def test_invalid_query_parameters_are_refused(self, api: Api, query: dict[str, Any], pointer: str) -> None:
         response = api.acting_as(make_user()).get("/auth/sessions", query)
         assert_problem(response, 422, "validation_error", f"#/query/{pointer}")
 
@@ -166,24 +168,24 @@ class TestEnding:
         here, lost, third = (sessions.start(reader) for _ in range(3))
         response = api.delete(f"/auth/sessions/{session_of(lost).pk}", Authorization=f"Bearer {here.access_token}")
         assert (response.status_code, response.content) == (204, b"")
-        assert_over(api, lost)
+        assert_ended(api, lost)
         for pair in (here, third):
-            assert_good(api, pair.access_token)
+            assert_valid(api, pair.access_token)
 
-    def test_a_user_ends_the_session_that_they_are_in(self, api: Api, reader: User) -> None:
+    def test_a_user_ends_the_current_session(self, api: Api, reader: User) -> None:
         here = sessions.start(reader)
         path = f"/auth/sessions/{session_of(here).pk}"
         assert api.delete(path, Authorization=f"Bearer {here.access_token}").status_code == 204
-        assert_over(api, here)
+        assert_ended(api, here)
 
-    def test_another_users_session_is_not_there(self, api: Api, reader: User) -> None:
+    def test_another_users_session_is_404(self, api: Api, reader: User) -> None:
         others = sessions.start(make_user())
         for user in (reader, make_admin()):
             response = api.acting_as(user).delete(f"/auth/sessions/{session_of(others).pk}")
             assert_problem(response, 404, "not_found")
-        assert_good(api, others.access_token)
+        assert_valid(api, others.access_token)
 
-    def test_a_session_ends_once(self, api: Api, reader: User) -> None:
+    def test_ending_an_ended_session_is_404(self, api: Api, reader: User) -> None:
         readers_api, path = api.acting_as(reader), f"/auth/sessions/{session_of(sessions.start(reader)).pk}"
         assert readers_api.delete(path).status_code == 204
         assert_problem(readers_api.delete(path), 404, "not_found")
@@ -193,12 +195,12 @@ class TestEnding:
         response = api.acting_as(reader).delete(f"/auth/sessions/{session_id}")
         assert_problem(response, 422, "validation_error", "#/path/session_id")
 
-    def test_a_user_ends_all_of_their_sessions_and_nobody_elses(self, api: Api, reader: User) -> None:
+    def test_a_user_ends_all_of_their_own_sessions(self, api: Api, reader: User) -> None:
         here, there, others = sessions.start(reader), sessions.start(reader), sessions.start(make_user())
         response = api.delete("/auth/sessions", Authorization=f"Bearer {here.access_token}")
         assert (response.status_code, response.content) == (204, b"")
-        assert_over(api, here, there)
-        assert_good(api, others.access_token)
+        assert_ended(api, here, there)
+        assert_valid(api, others.access_token)
 
 
 def admin_site() -> Client:
@@ -250,7 +252,7 @@ def set_a_password_by_changepassword(api: Api, user: User, monkeypatch: pytest.M
         set_a_password_by_changepassword,
     ],
 )
-def test_all_sessions_of_a_user_end_and_nobody_elses(
+def test_all_sessions_of_the_user_end_and_no_others(
     api: Api,
     reader: User,
     monkeypatch: pytest.MonkeyPatch,
@@ -258,22 +260,22 @@ def test_all_sessions_of_a_user_end_and_nobody_elses(
 ) -> None:
     pairs, others = [sessions.start(reader), sessions.start(reader)], sessions.start(make_user())
     end(api, reader, monkeypatch)
-    assert_over(api, *pairs)
-    assert_good(api, others.access_token)
+    assert_ended(api, *pairs)
+    assert_valid(api, others.access_token)
 
 
-def test_who_is_active_again_has_to_log_in_again(api: Api, reader: User) -> None:
+def test_a_reactivated_user_has_to_log_in_again(api: Api, reader: User) -> None:
     pair = sessions.start(reader)
     for is_active in (False, True):
         api.acting_as(make_admin()).patch(f"/users/{reader.pk}", {"is_active": is_active})
-    assert_over(api, pair)
-    assert_good(api, access_token(reader))
+    assert_ended(api, pair)
+    assert_valid(api, access_token(reader))
 
 
-def test_who_was_deactivated_in_the_table_alone_cannot_refresh(api: Api, reader: User) -> None:
+def test_a_user_deactivated_by_sql_cannot_refresh(api: Api, reader: User) -> None:
     pair = sessions.start(reader)
     User.objects.filter(pk=reader.pk).update(is_active=False)
-    assert_over(api, pair)
+    assert_ended(api, pair)
 
 
 def test_a_demoted_admin_keeps_the_session(api: Api) -> None:
@@ -293,10 +295,10 @@ def test_a_changed_name_keeps_the_session(api: Api, reader: User) -> None:
     reader.refresh_from_db()
     reader.full_name = "Maria"
     reader.save()
-    assert_good(api, pair.access_token)
+    assert_valid(api, pair.access_token)
 
 
-def test_a_better_hash_of_the_same_password_keeps_the_session(client: Client, api: Api) -> None:
+def test_replacing_a_weak_hash_keeps_the_session(client: Client, api: Api) -> None:
     author = make_author()
     weak_hash = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
     User.objects.filter(pk=author.pk).update(password=weak_hash)
@@ -304,4 +306,4 @@ def test_a_better_hash_of_the_same_password_keeps_the_session(client: Client, ap
     assert client.post("/admin/login/", {"username": author.username, "password": PASSWORD}).status_code == 302
     author.refresh_from_db()
     assert author.password.startswith("argon2$")
-    assert_good(api, pair.access_token)
+    assert_valid(api, pair.access_token)

@@ -1,4 +1,4 @@
-"""Passwords: how they are hashed, which are refused, and what a flood of them gets."""
+"""Passwords: hashing, validation, and the bounded queue."""
 
 import asyncio
 from threading import Event
@@ -18,14 +18,14 @@ hash_new = async_to_sync(passwords.hash_new)
 match = async_to_sync(passwords.match)
 
 
-def test_a_password_is_hashed_with_argon2id_and_a_salt_of_its_own() -> None:
+def test_a_password_is_hashed_with_argon2id_and_its_own_salt() -> None:
     first, second = (hash_new(PASSWORD, user=User(username="ines")) for _ in range(2))
     assert first.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
     assert PASSWORD not in first
     assert first != second
 
 
-def test_only_the_right_password_matches() -> None:
+def test_only_the_correct_password_matches() -> None:
     encoded = hash_new(PASSWORD, user=User())
     assert match(PASSWORD, encoded) == (True, None)
     assert match(PASSWORD + " ", encoded) == (False, None)
@@ -40,7 +40,7 @@ def test_only_the_right_password_matches() -> None:
     ],
     ids=["PBKDF2", "cheap Argon2"],
 )
-def test_a_weaker_hash_comes_back_made_anew_with_the_right_password(weak_hash: str) -> None:
+def test_a_correct_password_returns_a_better_hash_for_a_weak_one(weak_hash: str) -> None:
     right, better_hash = match(PASSWORD, weak_hash)
     assert right
     assert better_hash is not None
@@ -49,7 +49,7 @@ def test_a_weaker_hash_comes_back_made_anew_with_the_right_password(weak_hash: s
     assert match("wrong", weak_hash) == (False, None)
 
 
-def test_nothing_matches_where_there_is_no_hash() -> None:
+def test_nothing_matches_without_a_hash() -> None:
     assert match(PASSWORD, None) == (False, None)
     assert match("", None) == (False, None)
 
@@ -92,7 +92,7 @@ def test_a_full_queue_refuses_at_once() -> None:
             match(PASSWORD, None)
 
 
-def test_a_place_in_the_queue_is_free_again_after_each_password() -> None:
+def test_each_password_releases_its_slot_in_the_queue() -> None:
     with full_queue(free=1):
         encoded = hash_new(PASSWORD, user=User())
         assert match(PASSWORD, encoded).is_correct
@@ -101,7 +101,7 @@ def test_a_place_in_the_queue_is_free_again_after_each_password() -> None:
         assert not match("wrong", encoded).is_correct
 
 
-def test_who_hangs_up_keeps_the_place_until_the_work_is_done() -> None:
+def test_a_disconnected_client_keeps_its_slot_until_the_work_is_done() -> None:
     started, finish = Event(), Event()
 
     def work() -> None:

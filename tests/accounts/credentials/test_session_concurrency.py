@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 def at_once(*calls: Callable[[], T]) -> list[T]:
-    """What the calls return, which run in threads, each with a connection of its own."""
+    """Run the calls at the same time in threads, each with its own connection, and return their results."""
     together = threading.Barrier(len(calls))
 
     def run(call: Callable[[], T]) -> T:
@@ -41,7 +41,7 @@ def at_once(*calls: Callable[[], T]) -> list[T]:
 
 
 def post(path: str, body: Any, token: str | None = None, method: str = "POST") -> Any:
-    """Send a request from a client of its own, for threads."""
+    """Send a request with its own client, so that threads can call it."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return Api(Client(raise_request_exception=False)).send(method, path, body, **headers)
 
@@ -50,17 +50,17 @@ def refresh(token: str) -> Any:
     return post("/auth/refresh", {"refresh_token": token})
 
 
-def is_let_in(token: str) -> bool:
+def is_accepted(token: str) -> bool:
     status = post("/users/me", None, token, method="GET").status_code
     assert status in (200, 401)
     return bool(status == 200)
 
 
 @pytest.mark.django_db(transaction=True)
-class TestAtOnce:
-    """Requests that really run at once."""
+class TestConcurrency:
+    """Requests that run in parallel threads."""
 
-    def test_a_login_that_a_new_password_overtook_is_refused(self) -> None:
+    def test_a_login_is_refused_if_the_password_changes_during_the_check(self) -> None:
         user = make_user(username="ines", password=PASSWORD)
         go_on = threading.Event()
         for _ in range(passwords.THREADS):
@@ -80,7 +80,7 @@ class TestAtOnce:
         assert_problem(answer, 401, "wrong_credentials")
         assert not Session.objects.exists()
 
-    def test_eight_refreshes_with_one_token_rotate_once(self) -> None:
+    def test_eight_concurrent_refreshes_rotate_once(self) -> None:
         token = sessions.start(make_user()).refresh_token
         seen = {token}
         for _ in range(10):
@@ -89,21 +89,21 @@ class TestAtOnce:
             assert len(successors) == 1
             assert not successors & seen
             assert len({answer["access_token"] for answer in answers}) == 8
-            assert all(is_let_in(answer["access_token"]) for answer in answers)
+            assert all(is_accepted(answer["access_token"]) for answer in answers)
             session = Session.objects.get()
             assert session.previous_hash == sha256(token.encode()).hexdigest()
             (token,) = successors
             assert session.token_hash == sha256(token.encode()).hexdigest()
             seen |= successors
 
-    def test_eight_uses_of_an_old_token_end_the_session_once(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_eight_concurrent_uses_of_an_old_token_end_the_session_once(self, caplog: pytest.LogCaptureFixture) -> None:
         pair = sessions.start(make_user())
         newest = refresh(refresh(pair.refresh_token).json()["refresh_token"]).json()
         with caplog.at_level("INFO", "blogsite.security"):
             answers = at_once(*[lambda: refresh(pair.refresh_token)] * 8)
         for answer in answers:
             assert_problem(answer, 401, "unauthenticated")
-        assert not is_let_in(newest["access_token"])
+        assert not is_accepted(newest["access_token"])
         assert refresh(newest["refresh_token"]).status_code == 401
         assert sum("sessions_ended" in message for message in caplog.messages) == 1
 
@@ -115,7 +115,7 @@ class TestAtOnce:
             ("POST", "/auth/password/change", {"current_password": PASSWORD, "new_password": PASSWORDS[1]}),
         ],
     )
-    def test_what_ends_a_session_ends_it_whatever_is_refreshed_meanwhile(
+    def test_a_session_ends_in_spite_of_concurrent_refreshes(
         self, method: str, path: str, body: dict[str, Any] | None, settings: Any
     ) -> None:
         settings.FREE_FAILURES = 100  # all of the refreshes may fail, and twice
@@ -132,15 +132,15 @@ class TestAtOnce:
         for token, answer in zip(others[:doomed], refreshed, strict=False):
             assert answer.status_code in (200, 401)
             if answer.status_code == 200:
-                assert not is_let_in(answer.json()["access_token"])
+                assert not is_accepted(answer.json()["access_token"])
                 token = answer.json()["refresh_token"]
             assert refresh(token).status_code == 401
         for answer in refreshed[doomed:]:
-            assert is_let_in(answer.json()["access_token"])
+            assert is_accepted(answer.json()["access_token"])
 
 
-class TestARealServer:
-    """Two workers, which each remember who asked."""
+class TestServer:
+    """A server with two workers, each with its own cache of callers."""
 
     @pytest.fixture
     def server(self, tmp_path: Path) -> Iterator[Server]:
@@ -150,7 +150,7 @@ class TestARealServer:
 
     @pytest.fixture
     def client(self, server: Server) -> Iterator[httpx.Client]:
-        """Opens a connection for each request, so that each worker gets some."""
+        """A client that opens a connection for each request, so that both workers get requests."""
         limits = httpx.Limits(max_keepalive_connections=0)
         with httpx.Client(base_url=f"{server.url}/api/v1", limits=limits) as client:
             yield client
@@ -162,7 +162,7 @@ class TestARealServer:
         headers = {"Authorization": f"Bearer {tokens['access_token']}"}
         return {client.get("/users/me", headers=headers).status_code for _ in range(10)}
 
-    def test_two_tabs_stay_logged_in_and_a_thief_ends_it(self, client: httpx.Client) -> None:
+    def test_two_tabs_stay_logged_in_until_an_old_token_is_used(self, client: httpx.Client) -> None:
         credentials = {"username": "ines", "password": PASSWORD}
         client.post("/auth/register", json={**credentials, "email": "ines@example.com"})
         first, other = (client.post("/auth/login", json=credentials).json() for _ in range(2))

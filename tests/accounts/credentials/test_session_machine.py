@@ -1,4 +1,4 @@
-"""Sessions against a model: whatever happens in whatever order, just the right tokens are good."""
+"""A state machine compares the API with a model of sessions: after any steps, exactly the expected tokens are valid."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ def one_of(items: Sequence[T], number: int) -> T:
 
 @dataclass
 class Owner:
-    """What the model knows of a user."""
+    """A user in the model."""
 
     user: User
     password: str = PASSWORD
@@ -50,7 +50,7 @@ class Owner:
 
 @dataclass(eq=False)
 class Login:
-    """What the model knows of a session. `refresh_tokens` are in their order, and `access_tokens` with their end."""
+    """A session in the model. `refresh_tokens` are in order of issue; `access_tokens` are pairs with the expiry."""
 
     owner: Owner
     session_id: int
@@ -65,20 +65,20 @@ class Login:
         return f"{self.owner.user}'s session {self.session_id}"
 
     def is_current(self, now: datetime) -> bool:
-        """Whether it can be refreshed: it has not ended, and neither by its age nor for want of use."""
+        """Whether the session can be refreshed: it has not ended, and is neither too old nor unused for too long."""
         return not self.has_ended and now < self.ends_at and now < self.used_at + IDLE
 
     def token_of_age(self, age: int) -> str:
-        """The refresh token that is so many rotations old; the first, if there were not as many."""
+        """The refresh token of this number of rotations ago, or the first one."""
         return self.refresh_tokens[max(-1 - age, -len(self.refresh_tokens))]
 
     def opens(self, end: int, now: datetime) -> bool:
-        """Whether an access token of this session that ends then is good."""
+        """Whether an access token of this session with this expiry is valid."""
         return not self.has_ended and now.timestamp() < end
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """Drives the API, and the model beside it."""
+    """Performs each step with the API and with the model."""
 
     numbers = st.integers(0, 2)
 
@@ -182,7 +182,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(number=numbers)
     def deactivate_and_reactivate(self, number: int) -> None:
         self.set_activity(number, False)
-        self.just_the_good_access_tokens_are_let_in()
+        self.exactly_the_valid_access_tokens_are_accepted()
         self.set_activity(number, True)
 
     @rule(number=numbers, is_active=st.booleans())
@@ -236,31 +236,31 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, left=st.sampled_from([3600, 300.5, 300, 0.5, 0]))
     def use_a_session_for_weeks(self, number: int, left: float) -> None:
-        """Until so many seconds before its end."""
+        """Use a session until this number of seconds before its end."""
         login = self.current(number)
         stop = login.ends_at - timedelta(seconds=left)
         while self.now < stop:
             self.wait(min(timedelta(days=6), stop - self.now).total_seconds())
             self.refresh_with(login, login.refresh_tokens[-1])
 
-    # What must hold after each step.
+    # Invariants, checked after each step.
 
     @invariant()
-    def just_the_good_access_tokens_are_let_in(self) -> None:
+    def exactly_the_valid_access_tokens_are_accepted(self) -> None:
         for login in self.all:
             for token, end in login.access_tokens:
                 answer = self.api.get("/users/me", Authorization=f"Bearer {token}")
                 assert answer.status_code == (200 if login.opens(end, self.now) else 401), login
                 if answer.status_code == 200:
                     assert answer.json()["username"] == login.owner.user.username
-            # Those that were refused for their age are not asked again, but for the newest.
+            # Expired tokens are not sent again, except the newest.
             *older, newest = login.access_tokens
             login.access_tokens = [*((token, end) for token, end in older if self.now.timestamp() < end), newest]
 
-    # How it is done.
+    # Helper methods.
 
     def current(self, number: int) -> Login:
-        """A session that has not ended; a new one, of a user who is active by then, if all have."""
+        """A session that has not ended, or a new one of an active user if all have."""
         current = [login for login in self.all if login.is_current(self.now)]
         if current:
             return one_of(current, number)
@@ -281,7 +281,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert_problem(answer, 401, "wrong_credentials")
 
     def refresh_with(self, login: Login, token: str) -> str | None:
-        """Refresh, hold the answer against the model, and return the refresh token in it."""
+        """Refresh, compare the response with the model, and return the new refresh token."""
         answer = self.api.post("/auth/refresh", {"refresh_token": token})
         previous = login.refresh_tokens[-2] if len(login.refresh_tokens) > 1 else None
         if not login.is_current(self.now):
@@ -309,7 +309,7 @@ class SessionMachine(RuleBasedStateMachine):
         login.access_tokens.append((tokens["access_token"], now + lifetime))
 
     def ask(self, by: Login, method: str, path: str, body: Any = None, *, status: int) -> Any:
-        """The answer to the newest access token of a session, which is `status`; None if the token is not good."""
+        """The response, with this status, to the newest access token of a session. None if the token is not valid."""
         token, end = by.access_tokens[-1]
         answer = self.api.send(method, path, body, Authorization=f"Bearer {token}")
         is_good = by.opens(end, self.now)
@@ -333,25 +333,25 @@ def run_machine(examples: int) -> None:
         max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     with override_settings(
-        # The machine logs in thousands of times, and neither hashes nor limits are what it tests.
+        # The machine logs in thousands of times; it tests neither hashing nor throttling.
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         FREE_FAILURES=10_000,
-        MIDDLEWARE=[],  # as in the server, whose handler of the API has none
+        MIDDLEWARE=[],  # as in the server, whose handler for the API runs no middleware
     ):
         run_state_machine_as_test(SessionMachine, settings=profile)
 
 
 def in_one_loop(function: Callable[[int], None], argument: int) -> None:
-    """Call a sync function with an event loop at its side, so that no request of Django's client starts its own."""
+    """Call a sync function under one event loop, so that Django's test client need not start one per request."""
     async_to_sync(sync_to_async(function))(argument)
 
 
 @pytest.mark.django_db
-def test_just_the_tokens_of_the_model_are_good() -> None:
+def test_exactly_the_tokens_of_the_model_are_valid() -> None:
     in_one_loop(run_machine, 25)
 
 
 @pytest.mark.slow
 @pytest.mark.django_db
-def test_just_the_tokens_of_the_model_are_good_in_five_hundred_runs() -> None:
+def test_exactly_the_tokens_of_the_model_are_valid_in_500_runs() -> None:
     in_one_loop(run_machine, 500)

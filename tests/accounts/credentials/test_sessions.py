@@ -13,7 +13,7 @@ from time_machine import Traveller
 from accounts.credentials import sessions
 from accounts.credentials.sessions import TokenPair
 from accounts.models import Session, User
-from tests.accounts.session_tokens import assert_good, assert_over, refresh, session_of
+from tests.accounts.session_tokens import assert_ended, assert_valid, refresh, session_of
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_user
 
@@ -33,13 +33,13 @@ def reader(db: None) -> User:
 
 
 class TestRefreshing:
-    def test_a_login_starts_a_session_of_two_tokens(self, api: Api) -> None:
+    def test_a_login_starts_a_session_with_two_tokens(self, api: Api) -> None:
         reader = make_user(password=PASSWORD)
         answer = api.post("/auth/login", {"username": reader.username, "password": PASSWORD}).json()
-        assert_good(api, answer["access_token"])
+        assert_valid(api, answer["access_token"])
         assert session_of(refresh(api, answer["refresh_token"])) == reader.sessions.get()
 
-    def test_a_refresh_gives_two_new_tokens_of_the_same_session(self, api: Api, reader: User) -> None:
+    def test_a_refresh_returns_two_new_tokens_of_the_same_session(self, api: Api, reader: User) -> None:
         first = sessions.start(reader)
         second = refresh(api, first.refresh_token)
         assert first.refresh_token != second.refresh_token
@@ -47,14 +47,14 @@ class TestRefreshing:
         assert second.expires_in == 600
         assert session_of(first) == session_of(second) == reader.sessions.get()
         for pair in (first, second):
-            assert_good(api, pair.access_token)
+            assert_valid(api, pair.access_token)
 
-    def test_the_newest_token_is_good_any_number_of_times_in_a_row(self, api: Api, reader: User) -> None:
+    def test_a_session_can_be_refreshed_many_times(self, api: Api, reader: User) -> None:
         pairs = [sessions.start(reader)]
         for _ in range(5):
             pairs.append(refresh(api, pairs[-1].refresh_token))
         assert len({pair.refresh_token for pair in pairs}) == 6
-        assert_good(api, pairs[-1].access_token)
+        assert_valid(api, pairs[-1].access_token)
 
     def test_no_token_is_stored(self, api: Api, reader: User) -> None:
         pairs = [sessions.start(reader)]
@@ -64,12 +64,12 @@ class TestRefreshing:
             assert pair.refresh_token.partition(".")[2] not in stored
             assert pair.access_token not in stored
 
-    def test_a_refresh_needs_no_access_token_and_minds_none(self, api: Api, reader: User) -> None:
+    def test_a_refresh_ignores_the_authorization_header(self, api: Api, reader: User) -> None:
         pair = sessions.start(reader)
         refresh(api, pair.refresh_token, Authorization="Bearer garbage")
 
     @pytest.mark.parametrize("seconds", [0, 1, 10])
-    def test_the_token_before_gives_the_same_successor_for_ten_seconds(
+    def test_the_previous_token_returns_the_same_new_token_for_ten_seconds(
         self, api: Api, reader: User, clock: Traveller, seconds: int
     ) -> None:
         first = sessions.start(reader)
@@ -77,32 +77,34 @@ class TestRefreshing:
         clock.shift(seconds)
         again = refresh(api, first.refresh_token)
         assert again.refresh_token == second.refresh_token
-        assert_good(api, again.access_token)
+        assert_valid(api, again.access_token)
         refresh(api, again.refresh_token)
 
-    def test_after_ten_seconds_the_token_before_ends_the_session(
+    def test_the_previous_token_ends_the_session_after_ten_seconds(
         self, api: Api, reader: User, clock: Traveller
     ) -> None:
         first, other = sessions.start(reader), sessions.start(reader)
         second = refresh(api, first.refresh_token)
         clock.shift(11)
         assert_problem(api.post("/auth/refresh", {"refresh_token": first.refresh_token}), 401, "unauthenticated")
-        assert_over(api, first, second)
-        assert_good(api, refresh(api, other.refresh_token).access_token)
+        assert_ended(api, first, second)
+        assert_valid(api, refresh(api, other.refresh_token).access_token)
 
-    def test_two_rotations_back_ends_the_session_at_once(self, api: Api, reader: User, clock: Traveller) -> None:
+    def test_a_token_of_two_rotations_ago_ends_the_session_at_once(
+        self, api: Api, reader: User, clock: Traveller
+    ) -> None:
         first, other = sessions.start(reader), sessions.start(reader)
         second = refresh(api, first.refresh_token)
         third = refresh(api, second.refresh_token)
         assert_problem(api.post("/auth/refresh", {"refresh_token": first.refresh_token}), 401, "unauthenticated")
-        assert_over(api, first, second, third)
-        assert_good(api, refresh(api, other.refresh_token).access_token)
+        assert_ended(api, first, second, third)
+        assert_valid(api, refresh(api, other.refresh_token).access_token)
 
-    def test_who_knows_the_family_and_no_secret_ends_the_session(self, api: Api, reader: User) -> None:
+    def test_a_known_family_with_a_wrong_secret_ends_the_session(self, api: Api, reader: User) -> None:
         pair = sessions.start(reader)
         family = pair.refresh_token.partition(".")[0]
         assert_problem(api.post("/auth/refresh", {"refresh_token": f"{family}.guessed"}), 401, "unauthenticated")
-        assert_over(api, pair)
+        assert_ended(api, pair)
 
     @pytest.mark.parametrize("token", ["x", ".", "unknown.secret", ".secret", "ï.é", "x" * 200])
     def test_an_unknown_token_is_401_and_ends_nothing(self, api: Api, reader: User, token: str) -> None:
@@ -126,12 +128,12 @@ class TestRefreshing:
         ],
         ids=lambda value: ascii(value)[:40],
     )
-    def test_a_bad_body_is_named(self, api: Api, path: str, body: dict[str, Any], pointer: str) -> None:
+    def test_invalid_fields_are_named(self, api: Api, path: str, body: dict[str, Any], pointer: str) -> None:
         assert_problem(api.post(path, body), 422, "validation_error", pointer)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_tabs_that_refresh_at_once_get_the_same_successor() -> None:
+def test_concurrent_refreshes_return_the_same_new_token() -> None:
     pair = sessions.start(make_user())
 
     def refreshed(_: int) -> TokenPair:
@@ -147,22 +149,20 @@ def test_tabs_that_refresh_at_once_get_the_same_successor() -> None:
 
 
 class TestAge:
-    def test_a_session_that_is_not_used_for_seven_days_is_over(self, api: Api, reader: User, clock: Traveller) -> None:
+    def test_a_session_ends_after_seven_days_without_use(self, api: Api, reader: User, clock: Traveller) -> None:
         pair = sessions.start(reader)
         clock.shift(timedelta(days=7, seconds=-1))
         pair = refresh(api, pair.refresh_token)
         clock.shift(timedelta(days=7))
-        assert_over(api, pair)
+        assert_ended(api, pair)
 
-    def test_a_session_is_over_after_thirty_days_however_much_it_is_used(
-        self, api: Api, reader: User, clock: Traveller
-    ) -> None:
+    def test_a_session_ends_after_thirty_days_in_spite_of_use(self, api: Api, reader: User, clock: Traveller) -> None:
         pair = sessions.start(reader)
         for _ in range(5):
             clock.shift(timedelta(days=5))
             pair = refresh(api, pair.refresh_token)
         clock.shift(timedelta(days=5))
-        assert_over(api, pair)
+        assert_ended(api, pair)
 
     def test_the_last_access_token_ends_with_its_session(self, api: Api, reader: User, clock: Traveller) -> None:
         pair = sessions.start(reader)
@@ -173,13 +173,11 @@ class TestAge:
         pair = refresh(api, pair.refresh_token)
         assert pair.expires_in == 60
         clock.shift(59)
-        assert_good(api, pair.access_token)
+        assert_valid(api, pair.access_token)
         clock.shift(1)
-        assert_over(api, pair)
+        assert_ended(api, pair)
 
-    def test_the_ten_seconds_of_grace_do_not_outlast_the_session(
-        self, api: Api, reader: User, clock: Traveller
-    ) -> None:
+    def test_the_grace_period_does_not_outlast_the_session(self, api: Api, reader: User, clock: Traveller) -> None:
         pair = sessions.start(reader)
         for _ in range(5):
             clock.shift(timedelta(days=5))
@@ -191,10 +189,10 @@ class TestAge:
         clock.shift(1)
         assert_problem(api.post("/auth/refresh", {"refresh_token": pair.refresh_token}), 401, "unauthenticated")
 
-    def test_an_access_token_ends_and_its_session_goes_on(self, api: Api, reader: User, clock: Traveller) -> None:
+    def test_a_session_outlives_its_access_token(self, api: Api, reader: User, clock: Traveller) -> None:
         pair = sessions.start(reader)
         clock.shift(pair.expires_in - 1)
-        assert_good(api, pair.access_token)
+        assert_valid(api, pair.access_token)
         clock.shift(1)
         assert_problem(api.get("/users/me", Authorization=f"Bearer {pair.access_token}"), 401, "unauthenticated")
-        assert_good(api, refresh(api, pair.refresh_token).access_token)
+        assert_valid(api, refresh(api, pair.refresh_token).access_token)

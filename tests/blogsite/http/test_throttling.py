@@ -1,4 +1,4 @@
-"""What whoever fails often has to wait, the same whether it is counted in the process or in Redis."""
+"""The counters of the throttle, which behave the same in the process and in Redis."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ FREE = 3
 
 
 class Counting:
-    """A throttle, a key that no other test counts, and the clock."""
+    """A throttle with keys that no other test uses, and the clock."""
 
     def __init__(self, throttle: Throttle, client: redis.Redis | None, clock: time_machine.Traveller) -> None:
         self.throttle = throttle
@@ -43,14 +43,14 @@ class Counting:
         self.throttle.undo(self.key(name), free)
 
     def pass_seconds(self, seconds: float) -> None:
-        """Move the clock. Redis has one of its own, so there the keys are aged."""
+        """Move the clock. Redis has its own clock, so there the expiry of the keys is shortened."""
         self.clock.shift(timedelta(seconds=seconds))
         for key in self._keys():
             assert self.client
             self.client.pexpire(key, max(0, int(self.client.pttl(key)) - round(seconds * 1000)))
 
     def fail(self, times: int, name: str = "key") -> None:
-        """Count so many failures, each as soon as it may be."""
+        """Count this number of failures, each as soon as it is allowed."""
         for _ in range(times):
             wait, _ = self.count(name)
             if wait:
@@ -86,7 +86,7 @@ def test_the_first_failures_are_free(counting: Counting) -> None:
     assert [counting.count() for _ in range(FREE)] == [(0, 2), (0, 1), (0, 0)]
 
 
-def test_then_each_failure_doubles_the_wait_up_to_a_quarter_of_an_hour(counting: Counting) -> None:
+def test_each_further_failure_doubles_the_wait_up_to_15_minutes(counting: Counting) -> None:
     counting.fail(FREE - 1)
     waits = []
     for _ in range(12):
@@ -96,7 +96,7 @@ def test_then_each_failure_doubles_the_wait_up_to_a_quarter_of_an_hour(counting:
     assert LONGEST_WAIT == 15 * 60
 
 
-def test_the_wait_ends_when_it_said(counting: Counting) -> None:
+def test_the_wait_ends_after_the_given_seconds(counting: Counting) -> None:
     counting.fail(FREE + 3)
     assert counting.count() == (8, 0)
     counting.pass_seconds(7.5)
@@ -105,7 +105,7 @@ def test_the_wait_ends_when_it_said(counting: Counting) -> None:
     assert counting.count() == (0, 0)
 
 
-def test_who_tries_while_waiting_is_not_made_to_wait_longer(counting: Counting) -> None:
+def test_attempts_during_the_wait_do_not_prolong_it(counting: Counting) -> None:
     for _ in range(FREE):
         counting.count()
     assert {counting.count() for _ in range(20)} == {(1, 0)}
@@ -114,14 +114,14 @@ def test_who_tries_while_waiting_is_not_made_to_wait_longer(counting: Counting) 
     assert counting.count() == (2, 0)
 
 
-def test_an_hour_after_the_last_failure_all_is_forgotten(counting: Counting) -> None:
+def test_the_count_is_deleted_an_hour_after_the_last_failure(counting: Counting) -> None:
     counting.fail(FREE + 9)
     counting.pass_seconds(MEMORY)
     assert [counting.count() for _ in range(FREE)] == [(0, 2), (0, 1), (0, 0)]
     assert MEMORY == 60 * 60
 
 
-def test_until_then_nothing_is_forgotten(counting: Counting) -> None:
+def test_the_count_is_kept_for_less_than_an_hour(counting: Counting) -> None:
     for _ in range(FREE):
         counting.count()
         counting.pass_seconds(MEMORY - 60)
@@ -129,14 +129,14 @@ def test_until_then_nothing_is_forgotten(counting: Counting) -> None:
     assert counting.count() == (2, 0)
 
 
-def test_what_is_undon_was_no_failure(counting: Counting) -> None:
+def test_undone_failures_are_not_counted(counting: Counting) -> None:
     for _ in range(10 * FREE):
         assert counting.count() == (0, 2)
         counting.undo()
     assert [counting.count() for _ in range(FREE)] == [(0, 2), (0, 1), (0, 0)]
 
 
-def test_forgiving_takes_one_failure_back_and_its_wait(counting: Counting) -> None:
+def test_undo_removes_one_failure_and_its_wait(counting: Counting) -> None:
     for _ in range(FREE):
         counting.count()
     assert counting.count() == (1, 0)
@@ -145,12 +145,12 @@ def test_forgiving_takes_one_failure_back_and_its_wait(counting: Counting) -> No
     assert counting.count() == (1, 0)
 
 
-def test_what_was_not_counted_can_be_undon(counting: Counting) -> None:
+def test_undo_without_a_count_does_nothing(counting: Counting) -> None:
     counting.undo()
     assert counting.count() == (0, 2)
 
 
-def test_keys_are_counted_apart(counting: Counting) -> None:
+def test_keys_are_counted_separately(counting: Counting) -> None:
     for _ in range(FREE):
         counting.count("one")
     assert counting.count("one") == (1, 0)
@@ -164,7 +164,7 @@ def test_each_key_has_its_own_free_failures(counting: Counting) -> None:
     assert [counting.count("patient", free=5) for _ in range(6)] == [(0, 4), (0, 3), (0, 2), (0, 1), (0, 0), (1, 0)]
 
 
-def test_of_fifty_at_once_only_the_free_get_through(counting: Counting) -> None:
+def test_only_the_free_of_fifty_concurrent_attempts_succeed(counting: Counting) -> None:
     together = threading.Barrier(50)
 
     def count(_: int) -> tuple[float, int]:
@@ -177,7 +177,7 @@ def test_of_fifty_at_once_only_the_free_get_through(counting: Counting) -> None:
     assert [verdict for verdict in verdicts if verdict[0]] == [(1, 0)] * 40
 
 
-def test_fifty_who_are_undon_at_once_leave_nothing(counting: Counting) -> None:
+def test_fifty_concurrent_attempts_that_are_undone_leave_no_count(counting: Counting) -> None:
     together = threading.Barrier(50)
 
     def succeed(_: int) -> float:
@@ -191,14 +191,14 @@ def test_fifty_who_are_undon_at_once_leave_nothing(counting: Counting) -> None:
     assert counting.count("crowd", free=50) == (0, 49)
 
 
-def test_whoever_fails_for_weeks_waits_no_longer(counting: Counting) -> None:
+def test_the_wait_stays_at_its_maximum(counting: Counting) -> None:
     counting.fail(1100)
     assert counting.count() == (LONGEST_WAIT, 0)
     counting.fail(1)
     assert counting.count() == (LONGEST_WAIT, 0)
 
 
-def test_a_process_keeps_the_keys_that_failed_last() -> None:
+def test_a_process_keeps_the_most_recent_keys() -> None:
     throttle = ProcessThrottle()
     for number in range(MAX_KEYS + 1):
         throttle.count(str(number), FREE)
@@ -207,7 +207,7 @@ def test_a_process_keeps_the_keys_that_failed_last() -> None:
     assert throttle.count("0", FREE).remaining == FREE - 1
 
 
-def test_a_cleared_process_has_counted_nothing() -> None:
+def test_clear_deletes_all_counts() -> None:
     throttle = ProcessThrottle()
     for _ in range(FREE):
         throttle.count("key", FREE)
@@ -215,15 +215,15 @@ def test_a_cleared_process_has_counted_nothing() -> None:
     assert throttle.count("key", FREE) == (0, FREE - 1)
 
 
-def test_without_a_redis_failures_are_counted_in_the_process() -> None:
+def test_failures_are_counted_in_the_process_without_redis() -> None:
     throttle = RedisThrottle(f"redis://127.0.0.1:{free_port()}")
     with time_machine.travel(START, tick=False):
         assert [throttle.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
     throttle._client.close()
 
 
-class TestRedisThatGoesAway:
-    def test_meanwhile_failures_are_counted_in_the_process(
+class TestRedisOutage:
+    def test_failures_are_counted_in_the_process_during_the_outage(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         port = free_port()
@@ -241,7 +241,7 @@ class TestRedisThatGoesAway:
                 assert throttle.count("key", FREE) == (0, 2)
         throttle._client.close()
 
-    def test_a_redis_that_hangs_counts_as_gone(self, tmp_path: Path) -> None:
+    def test_a_hanging_redis_counts_as_an_outage(self, tmp_path: Path) -> None:
         with redis_server(tmp_path, free_port()) as url, redis_client(url) as client:
             throttle = RedisThrottle(url)
             throttle.count("key", FREE)
@@ -250,7 +250,7 @@ class TestRedisThatGoesAway:
             throttle._client.close()
 
 
-def test_limiters_on_one_redis_count_together(tmp_path: Path) -> None:
+def test_workers_with_one_redis_share_their_counts(tmp_path: Path) -> None:
     with redis_server(tmp_path, free_port()) as url, time_machine.travel(START, tick=False):
         workers = [RedisThrottle(url) for _ in range(2)]
         assert [worker.count("key", FREE) for worker in workers * 2] == [(0, 2), (0, 1), (0, 0), (1, 0)]
