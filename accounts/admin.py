@@ -1,4 +1,4 @@
-"""Users in the admin site, for admins."""
+"""The admin site: its login form, and the pages of users."""
 
 import re
 from typing import Any, cast
@@ -14,34 +14,35 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from accounts import security_log, services
-from accounts.credentials import sessions
 from accounts.login_throttle import FailureThrottle, address_of
-from accounts.models import User
+from accounts.models import Session, User
 from blogsite.admin import ServiceAdmin
 from blogsite.errors import TooManyRequests, WrongCredentials
 
-admin.site.unregister(Group)  # roles take their place
+admin.site.unregister(Group)  # users have roles instead of groups
 
 
 class LoginForm(AdminAuthenticationForm):
-    """The login of the admin site, under the same limits as the API's."""
+    """The login form of the admin site, with the same throttling as the login of the API."""
 
     def clean(self) -> dict[str, Any]:
         request = cast(HttpRequest, self.request)
         try:
             with FailureThrottle("login", request, self.cleaned_data.get("username", "")):
-                return self._authenticated()
+                return self._authenticate()
         except TooManyRequests as error:
             raise ValidationError(error.detail) from None
         except WrongCredentials as error:
             security_log.record("login_failed", address=address_of(request), site="admin")
             raise cast(ValidationError, error.__cause__) from None
 
-    def _authenticated(self) -> dict[str, Any]:
+    def _authenticate(self) -> dict[str, Any]:
         try:
             cleaned: dict[str, Any] = super().clean()
         except ValidationError as error:
@@ -57,23 +58,26 @@ admin.site.login_form = LoginForm
 
 
 class AccountCreationForm(UserCreationForm[User]):
-    """A new user: name, address, role, and a password typed twice."""
+    """The form that creates a user, with a role and a password."""
 
     class Meta:
         model = User
         fields = ("username", "email", "full_name", "role")
 
+    def set_password_and_save(self, user: User, *args: Any, **kwargs: Any) -> User:
+        return user  # `UserAdmin.save_model` stores the user
+
 
 @admin.register(User)
 class UserAdmin(ServiceAdmin[User], DjangoUserAdmin[User]):
-    """Find, make, change, deactivate and delete users; set their passwords, and never see one."""
+    """The admin pages of users. They set passwords and never show a password hash."""
 
     add_form = AccountCreationForm
     list_display = ("username", "email", "full_name", "role", "is_active", "last_login", "created_at")
     list_filter = ("role", "is_active")
     search_fields = ("username", "email", "full_name")
     ordering = ("username",)
-    save_on_top = True  # a form's first button is what the Enter key presses: it must not be one that ends sessions
+    save_on_top = True  # the Enter key presses the first button of a form, which must not end sessions
     date_hierarchy = "created_at"
     filter_horizontal = ()
     readonly_fields = ("password_link", "open_sessions", "last_login", "created_at")
@@ -109,22 +113,30 @@ class UserAdmin(ServiceAdmin[User], DjangoUserAdmin[User]):
             )
             for session in user.sessions.current().with_session().order_by("-last_used_at")
         ]
-        listed = format_html_join("", '<p>{}, {}, {} {} name="session" value="{}">End</button></p>', rows)
-        return (
-            format_html('{}{} name="session" value="">End all sessions</button>', listed, button) if rows else "None."
-        )
+        items = format_html_join("", '<p>{}, {}, {} {} name="session" value="{}">End</button></p>', rows)
+        if not rows:
+            return "None."
+        return format_html('{}{} name="session" value="">End all sessions</button>', items, button)
 
     def end_sessions(self, request: HttpRequest, user_id: int) -> HttpResponse:
-        """Log a user out of the API: of one session, or of all. The admin site's own logins are not among them."""
+        """End one session or all sessions of a user in the API. Logins to the admin site are separate."""
         user = self.get_object(request, str(user_id))
-        chosen = request.POST.get("session", "")
-        if user is None or not self.has_change_permission(request, user) or not re.fullmatch(r"\d{0,18}", chosen):
+        session_id = request.POST.get("session", "")
+        if user is None or not self.has_change_permission(request, user) or not re.fullmatch(r"\d{0,18}", session_id):
             raise PermissionDenied
-        count = sessions.end(user.pk, session_id=int(chosen) if chosen else None)
-        done = f"Ended {count} session{'' if count == 1 else 's'} of {user}."
-        self.log_change(request, user, done)
-        self.message_user(request, done, messages.SUCCESS)
+        count = Session.objects.end(user.pk, session_id=int(session_id) if session_id else None)
+        message = f"Ended {count} session{'' if count == 1 else 's'} of {user}."
+        self.log_change(request, user, message)
+        self.message_user(request, message, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[user.pk]))
+
+    @method_decorator(sensitive_post_parameters())
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if password := request.POST.get("password1"):
+            # Before Django begins the transaction: no lock is held while a password is hashed.
+            request.password_hash = make_password(password)  # type: ignore[attr-defined]
+        response: HttpResponse = super().add_view(request, form_url, extra_context)
+        return response
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change:
@@ -132,8 +144,8 @@ class UserAdmin(ServiceAdmin[User], DjangoUserAdmin[User]):
             services.update_user(user_id=obj.pk, changes=changes, actor=cast(User, request.user))
         else:
             fields = {name: form.cleaned_data[name] for name in AccountCreationForm.Meta.fields}
-            stored = services.create_user(password_hash=make_password(form.cleaned_data["password1"]), **fields)
-            vars(obj).update(vars(stored))
+            obj.pk = services.create_user(password_hash=request.password_hash, **fields).pk  # type: ignore[attr-defined]
+            obj.refresh_from_db()
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
         services.delete_user(user_id=obj.pk)

@@ -1,4 +1,4 @@
-"""Who is asking: the authentication of the API's operations."""
+"""The authentication of the API's operations, by access token or API token."""
 
 from collections.abc import Hashable
 from datetime import datetime
@@ -10,19 +10,24 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts import queries
 from accounts.credentials import access_tokens, api_tokens
-from accounts.login_throttle import FailureThrottle
-from accounts.models import Scope, Session, SessionQuerySet, User, Viewer
-from blogsite.db.compiled_queries import compiled
+from accounts.login_throttle import FailureThrottle, throttled
+from accounts.models import Scope, Session, User, Viewer
 from blogsite.errors import Forbidden, Unauthenticated
+from blogsite.serving.content_version import CONTENT_VERSION_KEY
 
 
 class UserRequest(HttpRequest):
     """The request of an operation that only users may call."""
 
     auth: User
-    session_id: int
-    """The session of the access token; an operation that needs it takes no API token (`SESSION`)."""
+
+
+class SessionRequest(HttpRequest):
+    """The request of an operation that needs a session (`SESSION`): the one of its access token."""
+
+    auth: Session
 
 
 class ViewerRequest(HttpRequest):
@@ -32,70 +37,65 @@ class ViewerRequest(HttpRequest):
 
 
 class Caller(NamedTuple):
-    """Whom a token stands for, and how far."""
+    """The user whom a credential authenticates, with the session of an access token or the scope of an API token."""
 
     user: User
-    session_id: int | None = None
+    session: Session | None = None
     scope: str = Scope.WRITE
     expires_at: datetime | None = None
-    asked_again_at: datetime | None = None
+    reload_at: datetime | None = None
+    """When a cached caller must be loaded again, so that the use of an API token is recorded."""
 
 
-class KnownCallers:
-    """Those who asked last, as of one version of the database: a commit forgets them all.
+class CallerCache:
+    """The most recent callers, valid for one content version: any commit empties the cache.
 
-    So an ended session, a changed role or a deactivated user counts on the very next request, and a read by a known
-    user costs no query for them. Only SQLite can prove its version to the commit; elsewhere each request asks.
+    An ended session, a changed role or a deactivated user therefore counts on the very next request, and a read by a
+    cached caller needs no query for them. Only SQLite reports every commit; on PostgreSQL each request runs the query.
     """
 
-    MOST = 10_000
+    MAX_CALLERS = 10_000
 
     def __init__(self) -> None:
         self.version: Hashable | None = None
         self.callers: dict[str | int, Caller] = {}
 
     async def get(self, credential: str | int, version: Hashable | None) -> Caller | None:
-        """The caller with an API token, or of a session's id. `version` is the database's, before the request began."""
+        """The caller with this API token or session id. `version` was read before the request began."""
         if version is None or not settings.ON_SQLITE:
-            return await _ask(credential)
-        if version != self.version or len(self.callers) >= self.MOST:
+            return await _load(credential)
+        if version != self.version or len(self.callers) >= self.MAX_CALLERS:
             self.version, self.callers = version, {}
-        callers = self.callers
+        callers = self.callers  # another request may replace them during the query
         caller = callers.get(credential)
-        if caller is None or (caller.asked_again_at and caller.asked_again_at <= timezone.now()):
-            caller = await _ask(credential)
+        if caller is None or (caller.reload_at and caller.reload_at <= timezone.now()):
+            caller = await _load(credential)
             if caller is not None:
                 callers[credential] = caller
         return caller
 
 
-async def _ask(credential: str | int) -> Caller | None:
+async def _load(credential: str | int) -> Caller | None:
     if isinstance(credential, int):
-        session = await _session(credential).afirst()
-        return Caller(session.user, session_id=session.pk) if session else None
+        session = await queries.session_with_user(credential).afirst()
+        return Caller(session.user, session=session) if session else None
     token = await _use_api_token(credential)
     if token is None:
         return None
-    again = (token.last_used_at or timezone.now()) + api_tokens.USE_RESOLUTION
-    return Caller(token.user, scope=token.scope, expires_at=token.expires_at, asked_again_at=again)
-
-
-@compiled
-def _session(session_id: int) -> SessionQuerySet:
-    account = ("username", "email", "full_name", "bio", "role", "is_active", "created_at")
-    return Session.objects.filter(pk=session_id).select_related("user").only(*(f"user__{name}" for name in account))
+    reload_at = (token.last_used_at or timezone.now()) + api_tokens.USE_RESOLUTION
+    return Caller(token.user, scope=token.scope, expires_at=token.expires_at, reload_at=reload_at)
 
 
 _use_api_token = sync_to_async(api_tokens.use)
-_known_callers = KnownCallers()
+_caller_cache = CallerCache()
 
 
 class AccessToken:
     """Authentication by `Authorization: Bearer`, with the access token of a session or an API token.
 
-    The user is as they are now: role, activity and session are looked at for each request. `admin` lets only admins
-    in, `session` no API tokens. An async `__call__` of one class, because ninja takes the coroutine that a sync
-    callable returns for a "yes".
+    The user's role and activity and the session are read for each request. `admin` admits only admins; `session`
+    admits no API tokens and sets `request.auth` to the session instead of the user. The class has an async
+    `__call__`, because ninja takes the coroutine that a sync callable returns for a successful authentication.
     """
 
     openapi_security_schema = {"type": "http", "scheme": "bearer"}
@@ -104,11 +104,11 @@ class AccessToken:
         self.admin = admin
         self.session = session
 
-    async def __call__(self, request: HttpRequest) -> User | None:
-        """Return the user, or None when the request has no `Authorization`.
+    async def __call__(self, request: HttpRequest) -> User | Session | None:
+        """Return the user (or the session), or None if the request has no `Authorization` header.
 
-        Raises `Unauthenticated` for a bad token, `Forbidden` for one that may not do this, and `TooManyRequests` for
-        a bad one after many that were none of ours.
+        Raises `Unauthenticated` for a bad token, `Forbidden` for a token that may not call the operation, and
+        `TooManyRequests` for a forged token after too many of them.
         """
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is None:
@@ -118,26 +118,25 @@ class AccessToken:
             raise Unauthenticated("Send the token as Authorization: Bearer.")
         caller = await self._caller(request, token)
         if caller is None or not caller.user.is_active:
-            raise Unauthenticated("The session of this token is over, or its user is not active.")
-        if self.session and caller.session_id is None:
-            raise Forbidden("An API token may not do this: log in.")
+            raise Unauthenticated("The session of this token has ended, or its user is not active.")
+        if self.session and caller.session is None:
+            raise Forbidden("This operation needs a session, not an API token: log in.")
         if caller.scope == Scope.READ and request.method != "GET":
             raise Forbidden("This token may only read.")
         if self.admin and not caller.user.is_admin:
             raise Forbidden("Only admins may do this.")
-        request.session_id = caller.session_id  # type: ignore[attr-defined]
-        return caller.user
+        return caller.session if self.session else caller.user
 
     async def _caller(self, request: HttpRequest, token: str) -> Caller | None:
-        version = getattr(request, "scope", {}).get("content_version")
+        version = getattr(request, "scope", {}).get(CONTENT_VERSION_KEY)
         if not token.startswith(api_tokens.PREFIX):
             try:
                 claims = access_tokens.verify(token)
-            except access_tokens.Forged:
+            except access_tokens.ForgedToken:
                 await self._refuse_forged(request)
-            caller = await _known_callers.get(claims.session_id, version)
+            caller = await _caller_cache.get(claims.session_id, version)
             return caller if caller and caller.user.pk == claims.user_id else None
-        caller = await _known_callers.get(token, version) if api_tokens.is_well_formed(token) else None
+        caller = await _caller_cache.get(token, version) if api_tokens.is_well_formed(token) else None
         if caller is None:
             await self._refuse_forged(request)
         if caller.expires_at and caller.expires_at <= timezone.now():
@@ -145,13 +144,13 @@ class AccessToken:
         return caller
 
     async def _refuse_forged(self, request: HttpRequest) -> NoReturn:
-        """Nothing but a bad token is ever counted or made to wait: good ones do not come here."""
-        async with FailureThrottle("token", request):
+        """Raise `Unauthenticated`, and count the failure. Valid tokens are never counted and never have to wait."""
+        async with throttled(FailureThrottle("token", request)):
             raise Unauthenticated("The token is not valid.")
 
 
 class Anonymous:
-    """Nobody known, for requests without `Authorization`: comes after `AccessToken`, so that a bad token stays 401."""
+    """Admits requests without `Authorization`. It comes after `AccessToken`, so that a bad token is still a 401."""
 
     async def __call__(self, request: HttpRequest) -> AnonymousUser:
         return AnonymousUser()

@@ -1,7 +1,7 @@
-"""Requests that may be sent again and are done once (draft-ietf-httpapi-idempotency-key-header).
+"""The `Idempotency-Key` header: a repeated request is executed once (draft-ietf-httpapi-idempotency-key-header).
 
-What is done and what is answered are stored in one transaction: whoever repeats a request gets the first answer, or
-the request never happened. A repetition that comes while the first still runs waits for it in the database.
+The change and the response to it are stored in one transaction, so that a repetition gets the first response. If the
+first request failed, nothing is stored. A repetition that arrives during the first request waits for the database.
 """
 
 import hashlib
@@ -22,44 +22,44 @@ from blogsite.http.schemas import Output
 
 Out = TypeVar("Out", bound=Output)
 
-KEPT = timedelta(hours=24)
+MAX_AGE = timedelta(hours=24)
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def do_once(request: UserRequest, act: Callable[[], Any], output: type[Out], *, body: bytes | None = None) -> Out:
-    """Do `act`, and return what it gave as `output`. With an `Idempotency-Key`, a repetition gets the first answer.
+    """Call `act` and return its result as `output`. With an `Idempotency-Key`, a repetition gets the first result.
 
-    `body` is what tells one request from another, where it is not the request's own.
-    Raises what `act` raises, of which nothing is kept; `Invalid` for a key that is none; and `IdempotencyKeyReused`
-    for one that came with another request of the user in the last 24 hours.
+    `body` replaces the body of the request in the comparison of two requests.
+    Raises what `act` raises, in which case nothing is stored; `Invalid` for a malformed key; `IdempotencyKeyReused`
+    for a key that the user sent with another request in the last 24 hours.
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return output.model_validate(act())
     if not KEY.fullmatch(key):
-        message = "Must be 1 to 255 visible characters of ASCII"
+        message = "Must be 1 to 255 visible ASCII characters"
         raise Invalid(errors=[FieldError("#/header/idempotency-key", "idempotency_key_invalid", message)])
     parts = (request.method or "", request.path, request.body if body is None else body)
     fingerprint = hashlib.sha256(b"\n".join(part if isinstance(part, bytes) else part.encode() for part in parts))
 
-    def answer() -> str:
+    def execute() -> str:
         return render(output.model_validate(act())).decode()
 
-    return output.model_validate_json(_once(request.auth, key, fingerprint.hexdigest(), answer))
+    return output.model_validate_json(_once(request.auth, key, fingerprint.hexdigest(), execute))
 
 
 done_once = sync_to_async(do_once)
 
 
 def purge() -> int:
-    """Forget the requests of more than 24 hours ago. Returns how many."""
-    return IdempotentRequest.objects.filter(created_at__lt=timezone.now() - KEPT).delete()[0]
+    """Delete the stored requests that are more than 24 hours old. Returns how many."""
+    return IdempotentRequest.objects.filter(created_at__lt=timezone.now() - MAX_AGE).delete()[0]
 
 
 @transaction.atomic
-def _once(user: User, key: str, fingerprint: str, answer: Callable[[], str]) -> str:
+def _once(user: User, key: str, fingerprint: str, execute: Callable[[], str]) -> str:
     requests = IdempotentRequest.objects.filter(user=user, key=key)
-    requests.filter(created_at__lt=timezone.now() - KEPT).delete()
+    requests.filter(created_at__lt=timezone.now() - MAX_AGE).delete()
     try:
         with transaction.atomic():
             IdempotentRequest.objects.create(user=user, key=key, fingerprint=fingerprint)
@@ -68,6 +68,6 @@ def _once(user: User, key: str, fingerprint: str, answer: Callable[[], str]) -> 
         if stored.fingerprint != fingerprint:
             raise IdempotencyKeyReused from None
         return stored.answer
-    answered = answer()
-    requests.update(answer=answered)
-    return answered
+    answer = execute()
+    requests.update(answer=answer)
+    return answer

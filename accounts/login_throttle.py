@@ -1,33 +1,40 @@
-"""What is counted, by whom, and how many failures are free (`blogsite.http.throttling`)."""
+"""Throttles logins and other actions by their failures: which keys are counted, and how many failures are free.
+
+The counters themselves are in `blogsite.http.throttling`.
+"""
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
 from math import ceil
 from typing import ParamSpec, Self, TypeVar
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from accounts import security_log
 from blogsite.errors import BlogError, TooManyRequests, Unauthenticated
-from blogsite.http.throttling import MEMORY, ProcessLimiter, limiter
+from blogsite.http.problems import ErrorWithHeaders
+from blogsite.http.throttling import MEMORY, ProcessThrottle, throttle
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-FREE_OF_AN_ACCOUNT = 100
-"""Failures with one account, from any address. One address alone never comes so far, and so locks no user out."""
+FREE_PER_ACCOUNT = 100
+"""Free failures with one account, from all addresses. A single address is stopped earlier and so locks no user out."""
 
 
 class FailureThrottle:
-    """Counts what happens in a `with` or an `async with` if it fails: by the address, and by the account if any.
+    """A context manager that counts the failures of its body, by client address and by account if one is given.
 
-    A failure is an error of the type `of`, or a client that hangs up; with `always` a success counts, too.
-    Raises `TooManyRequests` while the address or the account has to wait, and leaves with the request what its answer
-    says of that (`RateLimit`, draft-ietf-httpapi-ratelimit-headers).
+    A failure is an error of the class `exceptions`, or a client that disconnects. With `count_success`, a success
+    counts as well. Entering raises `TooManyRequests` while the address or the account has to wait.
     """
+
+    rate_limit: dict[str, str]
+    """The `RateLimit` headers of the response (draft-ietf-httpapi-ratelimit-headers), from entering on."""
 
     def __init__(
         self,
@@ -35,44 +42,44 @@ class FailureThrottle:
         request: HttpRequest,
         account: str | int | None = None,
         *,
-        of: type[BlogError] = Unauthenticated,
-        always: bool = False,
+        exceptions: type[BlogError] = Unauthenticated,
+        count_success: bool = False,
     ) -> None:
         self.action = action
-        self.request = request
-        self.failure = of
-        self.always = always
-        self.left = 0
+        self.address = address_of(request)
+        self.exceptions = exceptions
+        self.count_success = count_success
+        self.remaining = 0
         free = settings.FREE_FAILURES
-        self.keys = [(f"{action}:address:{_network(address_of(request))}", free)]
+        self.keys = [(f"{action}:address:{_network(self.address)}", free)]
         if account is not None:
-            # Hashed: people type their password where the name belongs.
+            # Hashed, because people sometimes type their password into the field of the username.
             name = hashlib.sha256(str(account).strip().lower().encode()).hexdigest()
-            self.keys.append((f"{action}:account:{name}", max(FREE_OF_AN_ACCOUNT, free)))
+            self.keys.append((f"{action}:account:{name}", max(FREE_PER_ACCOUNT, free)))
 
     def __enter__(self) -> Self:
         counted: list[tuple[str, int]] = []
-        left = []
+        remaining = []
         for key, free in self.keys:
-            verdict = limiter.count(key, free)
+            verdict = throttle.count(key, free)
             if verdict.wait:
-                self._forgive(counted)
+                self._undo(counted)
                 wait = ceil(verdict.wait)
-                self._tell(0, wait)
+                self._set_rate_limit(0, wait)
                 raise TooManyRequests(wait)
             counted.append((key, free))
-            left.append(verdict.left)
-        self.left = min(left)
-        self._tell(self.left, MEMORY)
+            remaining.append(verdict.remaining)
+        self.remaining = min(remaining)
+        self._set_rate_limit(self.remaining, MEMORY)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        harmless = kind is None or not issubclass(kind, (self.failure, asyncio.CancelledError))
-        if harmless and not self.always:
-            self._forgive(self.keys)
-            self._tell(self.left + 1, MEMORY)
-        elif not self.left:
-            security_log.record("locked_out", action=self.action, address=address_of(self.request))
+        has_failed = kind is not None and issubclass(kind, (self.exceptions, asyncio.CancelledError))
+        if not has_failed and not self.count_success:
+            self._undo(self.keys)
+            self._set_rate_limit(self.remaining + 1, MEMORY)
+        elif not self.remaining:
+            security_log.record("locked_out", action=self.action, address=self.address)
 
     async def __aenter__(self) -> Self:
         return await _off_the_loop(self.__enter__)
@@ -80,19 +87,35 @@ class FailureThrottle:
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         await _off_the_loop(self.__exit__, kind)
 
-    def _forgive(self, keys: list[tuple[str, int]]) -> None:
+    def _undo(self, keys: list[tuple[str, int]]) -> None:
         for key, free in keys:
-            limiter.forgive(key, free)
+            throttle.undo(key, free)
 
-    def _tell(self, left: int, seconds: int) -> None:
-        self.request.rate_limit = {  # type: ignore[attr-defined]
+    def _set_rate_limit(self, remaining: int, seconds: int) -> None:
+        self.rate_limit = {
             "RateLimit-Policy": f'"{self.action}";q={settings.FREE_FAILURES};w={MEMORY}',
-            "RateLimit": f'"{self.action}";r={left};t={min(seconds, MEMORY)}',
+            "RateLimit": f'"{self.action}";r={remaining};t={min(seconds, MEMORY)}',
         }
 
 
+@asynccontextmanager
+async def throttled(failures: FailureThrottle, response: HttpResponse | None = None) -> AsyncIterator[None]:
+    """Run the body under a `FailureThrottle`, and answer with its `RateLimit` headers.
+
+    A success puts the headers on `response`. An error is raised as an `ErrorWithHeaders`.
+    """
+    try:
+        async with failures:
+            yield
+    except Exception as error:
+        raise ErrorWithHeaders(error, failures.rate_limit) from error
+    if response is not None:
+        for name, value in failures.rate_limit.items():
+            response[name] = value
+
+
 def address_of(request: HttpRequest) -> str | None:
-    """The client's address, None behind a Unix socket. uvicorn has put it right, for the proxies that are trusted."""
+    """The client's IP address, None behind a Unix socket. uvicorn has read it from the headers of trusted proxies."""
     try:
         address = ip_address(str(request.META.get("REMOTE_ADDR")).partition("%")[0])
     except ValueError:
@@ -101,12 +124,12 @@ def address_of(request: HttpRequest) -> str | None:
 
 
 def _network(address: str | None) -> str:
-    """What one client has: an IPv4 address, or the 64 bits of an IPv6 network (RFC 6177)."""
+    """The addresses of one client: a single IPv4 address, or the 64-bit prefix of an IPv6 address (RFC 6177)."""
     return str(ip_network(f"{address}/64", strict=False)) if address and ":" in address else str(address)
 
 
 async def _off_the_loop(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call what asks Redis in a thread, and what only looks into a dictionary here."""
-    if isinstance(limiter, ProcessLimiter):
+    """Call `function` in a thread if the counters are in Redis, and directly if they are in this process."""
+    if isinstance(throttle, ProcessThrottle):
         return function(*args, **kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""The letters that accounts get. They are sent from a thread of their own: nobody waits for a mail server."""
+"""The mails that users receive. One thread sends them, so that no request waits for the mail server."""
 
 import logging
 from collections.abc import Callable
@@ -20,24 +20,24 @@ logger = logging.getLogger(__name__)
 
 MAX_WAITING = 1000
 
-_postman = ThreadPoolExecutor(1, thread_name_prefix="mail")
-_places = BoundedSemaphore(MAX_WAITING)
+_mail_executor = ThreadPoolExecutor(1, thread_name_prefix="mail")
+_slots = BoundedSemaphore(MAX_WAITING)
 
 
 def send_password_reset(user: User | None) -> Future[None]:
-    """Send a link that sets a new password, once, within an hour. For nobody, the asking takes as long."""
-    return _post(_password_reset, user)
+    """Send a link that sets a new password once, within an hour. For None, only takes the same time."""
+    return _send_later(_password_reset, user)
 
 
 def send_password_changed(user: User) -> Future[None]:
-    """Tell a user that their password is another one now."""
-    return _post(_send, user.email, "Your password was changed", _CHANGE_LETTER.format(name=user.get_full_name()))
+    """Tell a user that their password was changed."""
+    return _send_later(_send, user.email, "Your password was changed", _CHANGED_MAIL.format(name=user.get_full_name()))
 
 
 def send_email_changed(user: User, old_email: str) -> Future[None]:
-    """Tell the old address that it is not the account's any more."""
-    text = _ADDRESS_LETTER.format(name=user.get_full_name(), username=user.username)
-    return _post(_send, old_email, "Your e-mail address was changed", text)
+    """Tell the owner of the old address that the account no longer uses it."""
+    text = _ADDRESS_MAIL.format(name=user.get_full_name(), username=user.username)
+    return _send_later(_send, old_email, "Your e-mail address was changed", text)
 
 
 def _password_reset(user: User | None) -> None:
@@ -46,7 +46,7 @@ def _password_reset(user: User | None) -> None:
     uid = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
     url = settings.PASSWORD_RESET_URL.replace("{uid}", uid).replace("{token}", token)
-    text = _RESET_LETTER.format(name=user.get_full_name(), username=user.username, url=url)
+    text = _RESET_MAIL.format(name=user.get_full_name(), username=user.username, url=url)
     _send(user.email, "Set a new password", text)
 
 
@@ -57,39 +57,39 @@ def _send(to: str, subject: str, text: str) -> None:
         logger.exception("A mail could not be sent: %s", subject)
 
 
-def _post(function: Callable[P, None], *arguments: P.args, **options: P.kwargs) -> Future[None]:
-    if not _places.acquire(blocking=False):
-        logger.error("Too many mails wait to be sent: one is dropped.")
+def _send_later(function: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Future[None]:
+    if not _slots.acquire(blocking=False):
+        logger.error("The queue of mails is full: one mail was dropped.")
         dropped: Future[None] = Future()
         dropped.set_result(None)
         return dropped
-    future = _postman.submit(function, *arguments, **options)
-    future.add_done_callback(lambda _: _places.release())
+    future = _mail_executor.submit(function, *args, **kwargs)
+    future.add_done_callback(lambda _: _slots.release())
     return future
 
 
-_RESET_LETTER = """\
+_RESET_MAIL = """\
 Hello {name},
 
-somebody, hopefully you, asked for a new password for the account "{username}". Set it here within an hour:
+someone, hopefully you, asked for a new password for the account "{username}". Set it here within an hour:
 
 {url}
 
-If it was not you, there is nothing to do: the old password is still good.
+If it was not you, you need not do anything: the old password is still valid.
 """
 
-_CHANGE_LETTER = """\
+_CHANGED_MAIL = """\
 Hello {name},
 
 the password of your account was changed, and your other sessions have ended.
 
-If it was not you, ask for a new password at once, and tell an admin.
+If it was not you, reset your password at once, and tell an admin.
 """
 
-_ADDRESS_LETTER = """\
+_ADDRESS_MAIL = """\
 Hello {name},
 
-the e-mail address of your account "{username}" was changed: this one is not used any more.
+the e-mail address of your account "{username}" was changed: the account no longer uses this address.
 
 If it was not you, tell an admin at once.
 """

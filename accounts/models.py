@@ -1,4 +1,4 @@
-"""The user, their role and what each role may do; their sessions and API tokens."""
+"""Users and their roles, sessions, API tokens, and the stored responses of idempotent requests."""
 
 from datetime import datetime
 from typing import Any, Self
@@ -6,10 +6,11 @@ from typing import Any, Self
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
 from django.core.validators import MaxLengthValidator, RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from accounts import security_log
 from blogsite.db.compiled_queries import Placeholder, as_expression
 from blogsite.db.loading import FastLoadingModel
 
@@ -19,7 +20,7 @@ models.CharField.register_lookup(Lower)
 
 
 class Role(models.TextChoices):
-    """What a user may do: each role also does what the ones above it do."""
+    """What a user may do. Each role includes the permissions of the roles before it."""
 
     READER = "reader", "Reader"
     AUTHOR = "author", "Author"
@@ -28,7 +29,7 @@ class Role(models.TextChoices):
 
 
 class UserQuerySet(models.QuerySet["User"]):
-    """Questions about users."""
+    """Scopes of users."""
 
     def active(self) -> Self:
         return self.filter(is_active=True)
@@ -37,43 +38,47 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.filter(role=Role.ADMIN)
 
     def named(self, username: str | Placeholder) -> Self:
-        """The user of this name, in any case of letters."""
+        """The user with this username, whatever its letter case."""
         return self.filter(username__lower=Lower(as_expression(username)))
 
     def with_login(self, login: str) -> Self:
-        """The user whose name or e-mail address this is, in any case of letters. No name has an `@`."""
+        """The user with this username or e-mail address, whatever its letter case. No username contains an `@`."""
         return self.filter(email__lower=login.lower()) if "@" in login else self.named(login)
 
     def with_account(self) -> Self:
-        """Load what `AccountOut` shows: never a password's hash."""
+        """Loads what `AccountOut` shows, without the password hash."""
         return self.defer("password", "last_login")
 
     def writers(self) -> Self:
-        """Who may write posts."""
+        """The active users who may write posts."""
         return self.active().exclude(role=Role.READER)
 
-    def matching(self, *, role: str | None = None, is_active: bool | None = None, q: str | None = None) -> Self:
-        """Users of a role, of a state, and with `q` in their name, full name or e-mail address; None asks nothing."""
+    def matching(self, *, role: str | None = None, is_active: bool | None = None, search: str | None = None) -> Self:
+        """The users with this role, this state, and `search` in the username, full name or e-mail address.
+
+        None sets no condition.
+        """
         users = self
         if role is not None:
             users = users.filter(role=role)
         if is_active is not None:
             users = users.filter(is_active=is_active)
-        if q is not None:
+        if search is not None:
+            columns = ("username", "full_name", "email")
             users = users.filter(
-                models.Q(username__icontains=q) | models.Q(full_name__icontains=q) | models.Q(email__icontains=q)
+                models.Q(*((f"{column}__icontains", search) for column in columns), _connector=models.Q.OR)
             )
         return users
 
 
 class UserManager(BaseUserManager["User"]):
-    """What Django's own commands and backends ask of `User.objects`."""
+    """The manager methods that Django's own commands and authentication backends call."""
 
     def get_by_natural_key(self, username: str | None) -> "User":
         return UserQuerySet(self.model, using=self._db).with_login(username or "").get()
 
     def create_superuser(self, username: str, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Make an admin, for `manage.py createsuperuser`."""
+        """Create an admin, for `manage.py createsuperuser`."""
         user = self.model(username=username, email=email, role=Role.ADMIN, **fields)
         user.set_password(password)
         user.save(using=self._db)
@@ -81,14 +86,14 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(FastLoadingModel, AbstractBaseUser):
-    """A person with an account. Names and e-mail addresses are each unique, whatever the case of their letters."""
+    """A person with an account. Usernames and e-mail addresses are unique without regard to letter case."""
 
     username = models.CharField(
         max_length=30,
         validators=[RegexValidator(USERNAME_PATTERN, "Must be 3 to 30 of A-Z, a-z, 0-9, full stop, _ and -.")],
         help_text="3 to 30 of letters, digits, full stop, _ and -.",
     )
-    # In ASCII both engines agree on what differs only in the case of letters.
+    # ASCII only: SQLite and PostgreSQL lower other letters differently.
     email = models.EmailField(
         "e-mail address", max_length=254, validators=[RegexValidator(r"^[\x21-\x7e]*\Z", "Must be in ASCII.")]
     )
@@ -96,7 +101,7 @@ class User(FastLoadingModel, AbstractBaseUser):
     bio = models.TextField(blank=True, validators=[MaxLengthValidator(2000)])
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.READER)
     is_active = models.BooleanField(
-        "active", default=True, help_text="Who is not active cannot log in, and loses every session."
+        "active", default=True, help_text="An inactive user cannot log in. Deactivating a user ends all their sessions."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -121,16 +126,28 @@ class User(FastLoadingModel, AbstractBaseUser):
         return self.username
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Store the user. With a new password by `set_password`, as the admin site and Django's commands give one,
-        every session ends."""
-        has_new_password = getattr(self, "_password", None) is not None and not self._state.adding
-        super().save(*args, **kwargs)
-        if has_new_password:
-            self.sessions.all().delete()
+        """Store the user, and record `user_created` for a new one.
+
+        After `set_password` or `set_unusable_password` on a stored user, also do what `password_replaced` does.
+        Every path that creates a user or sets a password by Django's means ends here: the admin site,
+        `createsuperuser`, `changepassword`, and our services.
+        """
+        is_new, has_new_password = self._state.adding, self._password is not None
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if is_new:
+                security_log.record("user_created", user_id=self.pk, role=self.role)
+            elif has_new_password:
+                self.password_replaced()
+
+    def password_replaced(self, *, except_session_id: int | None = None) -> None:
+        """Record `password_changed` and end the user's sessions, but for the one with the id `except_session_id`."""
+        security_log.record("password_changed", user_id=self.pk)
+        Session.objects.end(self.pk, except_session_id=except_session_id)
 
     def set_unusable_password(self) -> None:
         super().set_unusable_password()
-        self._password = ""  # so that `save` takes it for a new password
+        self._password = ""  # `save` then treats it as a new password
 
     def get_full_name(self) -> str:
         return self.full_name or self.username
@@ -152,7 +169,7 @@ class User(FastLoadingModel, AbstractBaseUser):
 
     @property
     def sees_unpublished(self) -> bool:
-        """Whether the user may see posts that are not public: an author their own, the roles above all."""
+        """Whether the user may see posts that are not public: authors their own, editors and admins all."""
         return self.is_active and self.is_author
 
     @property
@@ -165,10 +182,10 @@ class User(FastLoadingModel, AbstractBaseUser):
         return self.is_admin
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """The one policy of the API and the admin site. `perm` is Django's `app.action_model`.
+        """Whether the user has a permission, in the API and in the admin site. `perm` is Django's `app.action_model`.
 
-        Admins may do everything. Editors may do everything to posts, authors to their own; without `obj` the answer
-        says whether there may be one. Nobody who is inactive may do anything.
+        Admins have every permission, editors all those on posts, authors those on their own posts. Without `obj`,
+        returns whether the user can have the permission on some object. Inactive users have none.
         """
         if not self.is_active:
             return False
@@ -183,26 +200,39 @@ class User(FastLoadingModel, AbstractBaseUser):
 
 
 Viewer = User | AnonymousUser
-"""Whoever looks: a user, or nobody known."""
+"""The user of a request, or an anonymous user."""
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
-    """Questions about sessions."""
+    """Scopes of sessions, and how sessions end."""
 
     def current(self, now: datetime | None = None) -> Self:
-        """Those that have ended neither by their age nor for want of use."""
+        """The sessions that have not ended: neither `SESSION_LIFETIME` nor `SESSION_IDLE` has passed."""
         now = now or timezone.now()
         return self.filter(expires_at__gt=now, last_used_at__gt=now - settings.SESSION_IDLE)
 
     def with_session(self) -> Self:
-        """Load what `SessionOut` shows: never what a token could be made from."""
+        """Loads what `SessionOut` shows, without the hashes and the family of its tokens."""
         return self.only("user", "created_at", "last_used_at", "expires_at", "user_agent", "address")
+
+    def end(self, user_id: int, *, session_id: int | None = None, except_session_id: int | None = None) -> int:
+        """End all sessions of a user, or one, or all except one. Records `sessions_ended`; returns how many ended."""
+        sessions = self.filter(user=user_id)
+        if session_id is not None:
+            sessions = sessions.filter(pk=session_id)
+        if except_session_id is not None:
+            sessions = sessions.exclude(pk=except_session_id)
+        ended, _ = sessions.delete()
+        if ended:
+            security_log.record("sessions_ended", user_id=user_id, session_id=session_id, count=ended)
+        return ended
 
 
 class Session(FastLoadingModel):
-    """A login that lasts: a family of refresh tokens, of which the newest is good. Without its row it is over.
+    """A login on one client. To end a session is to delete its row.
 
-    A token is the family's name and a secret. Only hashes are stored: of the newest, and of the one before.
+    A session has a family of refresh tokens, of which only the newest is valid (`accounts.credentials.sessions`).
+    The hashes of the newest token and of the one before it are stored, never a token.
     """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
@@ -217,7 +247,6 @@ class Session(FastLoadingModel):
     address = models.GenericIPAddressField(null=True)
 
     objects = SessionQuerySet.as_manager()
-    is_current = False  # set to true on the one that a request belongs to
 
     class Meta:
         indexes = [models.Index(fields=["expires_at"], name="accounts_session_expires")]
@@ -234,15 +263,15 @@ class Scope(models.TextChoices):
 
 
 class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
-    """Questions about API tokens."""
+    """Scopes of API tokens."""
 
     def with_token(self) -> Self:
-        """Load what `ApiTokenOut` shows: never the hash."""
+        """Loads what `ApiTokenOut` shows, without the hash."""
         return self.defer("token_hash")
 
 
 class ApiToken(FastLoadingModel):
-    """A key that a user made for a site build or a script. Only its hash is stored."""
+    """A token that a user created for a site build or a script. Only its hash is stored."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
     name = models.CharField(max_length=100)
@@ -265,12 +294,12 @@ class ApiToken(FastLoadingModel):
 
 
 class IdempotentRequest(models.Model):
-    """A request that came with an `Idempotency-Key`, and how it was answered (`accounts.idempotency`)."""
+    """A request with an `Idempotency-Key`, and the response to it (`accounts.idempotency`)."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
     key = models.CharField(max_length=255)
     fingerprint = models.CharField(max_length=64)
-    answer = models.TextField()  # JSON as it was sent: PostgreSQL would sort the names of a JSON column
+    answer = models.TextField()  # the JSON as it was sent: a JSONField on PostgreSQL does not keep the order of keys
     created_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:

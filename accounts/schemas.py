@@ -1,4 +1,4 @@
-"""What clients send and get about users."""
+"""The request and response bodies of accounts, sessions, passwords and API tokens."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -17,9 +17,9 @@ def _email(value: str) -> str:
         validate_email(value)
     except ValidationError:
         value = ""
-    # In ASCII both engines agree on what differs only in case. International domains have the form xn--….
+    # ASCII only: SQLite and PostgreSQL lower other letters differently. International domains have the form xn--….
     if not value or not value.isascii():
-        raise PydanticCustomError("email_invalid", "Must be an e-mail address, in ASCII")
+        raise PydanticCustomError("email_invalid", "Must be an e-mail address in ASCII")
     return value
 
 
@@ -31,7 +31,7 @@ Bio = Annotated[str, Field(max_length=2000), Storable]
 
 
 class Registration(Input):
-    """A new account of one's own. The password must be 8 characters or more, and neither common nor like the name."""
+    """A new account. The password must have at least 8 characters, and be neither common nor similar to the name."""
 
     username: Username
     email: Email
@@ -40,19 +40,19 @@ class Registration(Input):
 
 
 class Credentials(Input):
-    """A name or an e-mail address, and the password."""
+    """A username or an e-mail address, and the password."""
 
     username: Annotated[str, Field(max_length=254), Storable]
     password: Password
 
 
 class TokensOut(Output):
-    """The tokens of a session, in the names of RFC 6749."""
+    """The tokens of a session, with the field names of RFC 6749."""
 
     access_token: str
-    refresh_token: str = Field(description="Good once: `POST /auth/refresh` trades it for new tokens.")
+    refresh_token: str = Field(description="Can be used once: `POST /auth/refresh` exchanges it for new tokens.")
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the name of a scheme
-    expires_in: int = Field(description="Seconds that the access token is good for.")
+    expires_in: int = Field(description="The lifetime of the access token in seconds.")
 
 
 class RefreshToken(Input):
@@ -62,7 +62,7 @@ class RefreshToken(Input):
 
 
 class SessionOut(Output):
-    """A session: one login, on one device."""
+    """A session: a login on one device."""
 
     id: int
     created_at: datetime
@@ -70,7 +70,7 @@ class SessionOut(Output):
     expires_at: datetime
     user_agent: str
     address: str | None
-    is_current: bool = Field(description="Whether this request belongs to it.")
+    is_current: bool = Field(description="Whether the request was made in this session.")
 
 
 class SessionPage(Output):
@@ -81,20 +81,20 @@ class SessionPage(Output):
 
 
 class PasswordChange(Input):
-    """A new password, confirmed with the old one."""
+    """A new password, confirmed with the current one."""
 
     current_password: Password
     new_password: Password
 
 
 class PasswordResetRequest(Input):
-    """Whom to send a link."""
+    """The address to which a reset link is mailed."""
 
     email: Email
 
 
 class PasswordReset(Input):
-    """What the link of a password reset carries, and a new password."""
+    """The parameters of a reset link, and a new password."""
 
     uid: Annotated[str, Field(max_length=100), Storable]
     token: Annotated[str, Field(max_length=200), Storable]
@@ -102,27 +102,27 @@ class PasswordReset(Input):
 
 
 class ApiTokenCreate(Input):
-    """A new API token. `write` also reads."""
+    """A new API token. The scope `write` includes `read`."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Storable]
     scope: Scope
-    expires_at: Moment | None = Field(default=None, description="Never, if absent.")
+    expires_at: Moment | None = Field(default=None, description="If absent, the token does not expire.")
 
 
 class ApiTokenOut(Output):
-    """An API token, without the text that makes it work."""
+    """An API token, without the token itself."""
 
     id: int
     name: str
     scope: Scope
-    hint: str = Field(description="How the token begins.")
+    hint: str = Field(description="The first characters of the token.")
     created_at: datetime
     expires_at: datetime | None
-    last_used_at: datetime | None = Field(description="To the hour.")
+    last_used_at: datetime | None = Field(description="Updated at most once an hour.")
 
 
 class ApiTokenCreated(ApiTokenOut):
-    """A new API token, with its text: it is shown this once."""
+    """A new API token, with the token itself, which is shown only once."""
 
     token: str
 
@@ -135,7 +135,7 @@ class ApiTokenPage(Output):
 
 
 class UserCreate(Registration):
-    """A new account, made by an admin."""
+    """A new account, created by an admin."""
 
     bio: Bio = ""
     role: Role = Role.READER
@@ -143,21 +143,21 @@ class UserCreate(Registration):
 
 
 class ProfileUpdate(Input):
-    """What users change of their own account, and admins of anybody's; what is absent stays."""
+    """The fields that users change in their own account and admins in any. An absent field keeps its value."""
 
     full_name: FullName = UNSET
     bio: Bio = UNSET
 
 
 class OwnAccountUpdate(ProfileUpdate):
-    """What users change of their own account. Another e-mail address needs the password."""
+    """Changes to the caller's account. A new e-mail address needs the password. An absent field keeps its value."""
 
     email: Email = UNSET
     current_password: Password = UNSET
 
 
 class UserUpdate(ProfileUpdate):
-    """What an admin changes of an account; what is absent stays."""
+    """Changes to an account by an admin. An absent field keeps its value."""
 
     username: Username = UNSET
     email: Email = UNSET
@@ -166,23 +166,24 @@ class UserUpdate(ProfileUpdate):
 
 
 class UserFilters(PageQuery):
-    """Which accounts to list."""
+    """The filters of the list of accounts."""
 
     role: Role | None = None
     is_active: bool | None = None
     q: Annotated[str, Field(min_length=1, max_length=100), Storable] | None = Field(
-        default=None, description="Part of the name, the full name or the e-mail address, in any case of ASCII letters."
+        default=None,
+        description="Part of the username, full name or e-mail address. The case of ASCII letters is ignored.",
     )
 
 
 class DeletionQuery(Input):
-    """What becomes of a deleted user's posts."""
+    """The new owner of a deleted user's posts."""
 
-    reassign_to: Id | None = Field(default=None, description="The id of the user who takes the posts.")
+    reassign_to: Id | None = Field(default=None, description="The id of the user who becomes the author of the posts.")
 
 
 class AccountOut(Output):
-    """A user, for themselves and for admins."""
+    """An account, as its user and admins see it."""
 
     id: int
     username: str
@@ -195,7 +196,7 @@ class AccountOut(Output):
 
 
 class AccountPage(Output):
-    """A page of accounts, in the order of their ids."""
+    """A page of accounts, ordered by id."""
 
     items: list[AccountOut]
     next: str | None

@@ -1,4 +1,7 @@
-"""What happens to accounts, as lines of the log that a program can read. No password and no token ever gets here."""
+"""The security log: events of accounts, written as JSON so that programs can read them.
+
+Never pass a password or a token to it.
+"""
 
 import json
 import logging
@@ -7,6 +10,6 @@ from typing import Any
 logger = logging.getLogger("blogsite.security")
 
 
-def record(event: str, **facts: Any) -> None:
-    """Log a security event, as one JSON object: a client's text cannot make a line of its own."""
-    logger.info(json.dumps({"event": event, **facts}))
+def record(event: str, **fields: Any) -> None:
+    """Log a security event as one JSON object on one line. JSON escapes line breaks in values sent by clients."""
+    logger.info(json.dumps({"event": event, **fields}))

@@ -1,6 +1,12 @@
-"""What happens to users. Units of work are sync functions; what hashes a password is async, around one of them."""
+"""The services that change accounts.
+
+A unit of work is one sync function in a transaction. Functions that hash a password are async: they hash first, in
+the threads of `accounts.credentials.passwords`, and then call a unit of work. The security events are recorded where
+the change is stored: `User.save` records new users and passwords, `Session.objects.end` records ended sessions.
+"""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -14,7 +20,7 @@ from django.utils.http import urlsafe_base64_decode
 from accounts import mails, security_log
 from accounts.credentials import passwords, sessions
 from accounts.credentials.sessions import TokenPair
-from accounts.models import Role, User
+from accounts.models import Role, Session, User
 from blogsite.db.constraints import translate_integrity_errors
 from blogsite.errors import (
     BadResetLink,
@@ -38,14 +44,14 @@ _CONFLICTS: dict[str, type[BlogError]] = {
 
 
 async def register_user(*, username: str, email: str, password: str, full_name: str = "") -> User:
-    """Make a reader. Raises `RegistrationClosed`, `Invalid`, `UsernameTaken`, `EmailTaken`."""
+    """Create a reader. Raises `RegistrationClosed`, `Invalid`, `UsernameTaken`, `EmailTaken`."""
     if not settings.BLOG_REGISTRATION_OPEN:
         raise RegistrationClosed
     return await add_user(username=username, email=email, password=password, full_name=full_name)
 
 
 async def add_user(*, password: str, **fields: Any) -> User:
-    """Make a user of any role with a password that passes the validators.
+    """Create a user of any role, with a password that passes the validators.
 
     Raises `Invalid`, `UsernameTaken`, `EmailTaken`.
     """
@@ -54,18 +60,13 @@ async def add_user(*, password: str, **fields: Any) -> User:
 
 
 async def prepare_user(*, password: str, **fields: Any) -> Callable[[], User]:
-    """Check and hash the password of a new user, and return what stores them: no transaction waits for a hash.
+    """Validate and hash the password of a new user, and return a function that stores the user.
 
-    Raises `Invalid`; what is returned raises as `create_user`.
+    The caller can call that function in a transaction of its own, which then does not wait for the hash. Raises
+    `Invalid`; the returned function raises what `create_user` raises.
     """
     password_hash = await passwords.hash_new(password, user=User(**fields))
-
-    def create() -> User:
-        user = create_user(password_hash=password_hash, **fields)
-        security_log.record("user_created", user_id=user.pk, role=user.role)
-        return user
-
-    return create
+    return partial(create_user, password_hash=password_hash, **fields)
 
 
 def create_user(*, password_hash: str, **fields: Any) -> User:
@@ -79,12 +80,12 @@ def create_user(*, password_hash: str, **fields: Any) -> User:
 async def login(*, username: str, password: str, user_agent: str = "", address: str | None = None) -> TokenPair:
     """Start a session of the user with this name or e-mail address.
 
-    Raises `WrongCredentials`, after the same work and with the same words, for an unknown user, a wrong password and
-    an inactive account. A hash that is weaker than those made today is made anew.
+    Raises `WrongCredentials` for an unknown user, a wrong password and an inactive account, with the same message
+    and after the same work. Replaces a password hash that has weaker parameters than those of today.
     """
     user = await User.objects.with_login(username).afirst()
     match = await passwords.match(password, user.password if user else None)
-    if user is None or not match.right or not user.is_active:
+    if user is None or not match.is_correct or not user.is_active:
         security_log.record("login_failed", user_id=user.pk if user else None, address=address)
         raise WrongCredentials
     return await sync_to_async(_log_in)(user, match.better_hash, user_agent=user_agent, address=address)
@@ -92,7 +93,7 @@ async def login(*, username: str, password: str, user_agent: str = "", address: 
 
 @transaction.atomic
 def _log_in(user: User, better_hash: str | None, *, user_agent: str, address: str | None) -> TokenPair:
-    """Start the session, unless the password was changed or the user deactivated while the hash was made."""
+    """Start the session, unless the password was changed or the user deactivated during the check."""
     unchanged = User.objects.active().select_for_update().filter(pk=user.pk, password=user.password)
     if unchanged.only("pk").first() is None:
         raise WrongCredentials
@@ -102,45 +103,58 @@ def _log_in(user: User, better_hash: str | None, *, user_agent: str, address: st
 
 
 async def change_password(*, user: User, session_id: int, current_password: str, new_password: str) -> None:
-    """Give a user a new password, and end their other sessions.
+    """Set a new password of a user, and end their sessions except this one.
 
-    Raises `WrongPassword`, and `Invalid` for a weak one.
+    Raises `WrongPassword` for the current password, and `Invalid` for a weak new one.
     """
-    current_hash = await _confirmed(user, current_password)
+    current_hash = await _check_password(user, current_password)
     new_hash = await passwords.hash_new(new_password, user=user, field="new_password")
-    if not await sync_to_async(_set_password)(user, current_hash, new_hash, but=session_id):
-        raise WrongPassword  # somebody was quicker
+    replace = sync_to_async(replace_password)
+    if not await replace(user=user, old_hash=current_hash, new_hash=new_hash, except_session_id=session_id):
+        raise WrongPassword  # the password was changed in the meantime
     mails.send_password_changed(user)
 
 
+@transaction.atomic
+def replace_password(*, user: User, old_hash: str, new_hash: str, except_session_id: int | None = None) -> bool:
+    """Replace a password hash and end the user's sessions, except one if given.
+
+    Returns False, and changes nothing, if the stored hash is no longer `old_hash`.
+    """
+    if not User.objects.filter(pk=user.pk, password=old_hash).update(password=new_hash):
+        return False
+    user.password_replaced(except_session_id=except_session_id)
+    return True
+
+
 async def request_password_reset(*, email: str) -> None:
-    """Send a link to the user of this address, if there is an active one. Nobody learns whether there is."""
+    """Mail a reset link to the active user with this address, if there is one. The caller does not learn whether."""
     user = await User.objects.active().with_login(email).afirst() if "@" in email else None
     mails.send_password_reset(user)
 
 
 async def reset_password(*, uid: str, token: str, new_password: str) -> None:
-    """Give a user a new password by the link that they were sent, and end all their sessions.
+    """Set a new password with the uid and the token of a reset link, and end all sessions of the user.
 
-    Raises `BadResetLink` for one that is wrong, old or used, and `Invalid` for a weak password.
+    Raises `BadResetLink` for a link that is wrong, expired or used, and `Invalid` for a weak password.
     """
     user = await _user_of(uid)
     if user is None or not default_token_generator.check_token(user, token):
         raise BadResetLink
     new_hash = await passwords.hash_new(new_password, user=user, field="new_password")
-    if not await sync_to_async(_set_password)(user, user.password, new_hash):
-        raise BadResetLink  # it was used meanwhile
+    if not await sync_to_async(replace_password)(user=user, old_hash=user.password, new_hash=new_hash):
+        raise BadResetLink  # the link was used in the meantime
     mails.send_password_changed(user)
 
 
 async def update_profile(*, user: User, changes: dict[str, Any], current_password: str | None) -> User:
-    """Change a user's own account. Another e-mail address needs the password, and the old one is told.
+    """Change a user's own account. A new e-mail address needs the password; the old address gets a mail.
 
     Raises `WrongPassword`, `EmailTaken`.
     """
     new_email = changes.get("email", user.email)
     if new_email != user.email:
-        await _confirmed(user, current_password or "")
+        await _check_password(user, current_password or "")
     changed = await sync_to_async(update_user)(user_id=user.pk, changes=changes)
     if new_email != user.email:
         mails.send_email_changed(changed, user.email)
@@ -149,37 +163,37 @@ async def update_profile(*, user: User, changes: dict[str, Any], current_passwor
 
 @transaction.atomic
 def update_user(*, user_id: int, changes: dict[str, Any], actor: User | None = None) -> User:
-    """Change fields of a user; `actor` is the admin who does it. Who is deactivated loses every session.
+    """Change fields of a user. `actor` is the admin who does it, if any. Deactivating a user ends all their sessions.
 
     Raises `NotFound`, `UsernameTaken`, `EmailTaken`, `LastAdmin`.
     """
     admins = _lock_active_admins()
     user = _locked(user_id)
     before = user.role, user.is_active
-    stays = changes.get("role", user.role) == Role.ADMIN and changes.get("is_active", user.is_active)
-    if admins == [user_id] and not stays:
+    stays_admin = changes.get("role", user.role) == Role.ADMIN and changes.get("is_active", user.is_active)
+    if admins == [user_id] and not stays_admin:
         raise LastAdmin
     for name, value in changes.items():
         setattr(user, name, value)
     if changes:
         with translate_integrity_errors(_CONFLICTS):
             user.save(update_fields=list(changes))
-    _note_rights(user, *before, actor=actor)
+    _record_rights(user, *before, actor=actor)
     return user
 
 
-def _note_rights(user: User, old_role: str, was_active: bool, *, actor: User | None) -> None:
-    """Write down who changed what a user may do, and let it count."""
-    noted = []
+def _record_rights(user: User, old_role: str, was_active: bool, *, actor: User | None) -> None:
+    """Record a change of the role or the activity, and end the sessions of an inactive user."""
+    messages = []
     by = actor.pk if actor else None
     if user.role != old_role:
-        noted.append(f"Changed the role from {old_role} to {user.role}.")
+        messages.append(f"Changed the role from {old_role} to {user.role}.")
         security_log.record("role_changed", user_id=user.pk, old=old_role, new=user.role, by=by)
     if user.is_active != was_active:
-        noted.append("Activated." if user.is_active else "Deactivated.")
+        messages.append("Activated." if user.is_active else "Deactivated.")
         security_log.record("activity_changed", user_id=user.pk, active=user.is_active, by=by)
     if not user.is_active:
-        sessions.end(user.pk)
+        Session.objects.end(user.pk)
     if actor is not None:
         LogEntry.objects.bulk_create(
             LogEntry(
@@ -190,13 +204,13 @@ def _note_rights(user: User, old_role: str, was_active: bool, *, actor: User | N
                 action_flag=CHANGE,
                 change_message=message,
             )
-            for message in noted
+            for message in messages
         )
 
 
 @transaction.atomic
 def delete_user(*, user_id: int, reassign_to: int | None = None) -> None:
-    """Delete a user, after their posts went to the user `reassign_to`, who must be one who may write.
+    """Delete a user. Their posts and media go to the user with the id `reassign_to`, an active user who may write.
 
     Raises `NotFound`, `UserHasPosts`, `LastAdmin`, `Invalid`.
     """
@@ -205,34 +219,24 @@ def delete_user(*, user_id: int, reassign_to: int | None = None) -> None:
     if admins == [user_id]:
         raise LastAdmin
     if reassign_to is not None:
-        heir = User.objects.with_account().writers().filter(pk=reassign_to).exclude(pk=user_id).first()
-        if heir is None:
-            message = "Must be the id of another active user who may write"
+        new_owner = User.objects.with_account().writers().filter(pk=reassign_to).exclude(pk=user_id).first()
+        if new_owner is None:
+            message = "Must be the id of another active user who may write posts"
             raise Invalid(errors=[FieldError("#/query/reassign_to", "reassign_to_invalid", message)])
-        user.posts.update(author=heir)
-        user.media.exclude(sha256__in=heir.media.values("sha256")).update(author=heir)
+        user.posts.update(author=new_owner)
+        user.media.exclude(sha256__in=new_owner.media.values("sha256")).update(author=new_owner)
     elif user.posts.exists():
-        raise UserHasPosts("Delete the posts first, or name who takes them with reassign_to.")
+        raise UserHasPosts("Delete the posts first, or name their new author with reassign_to.")
     user.delete()
     security_log.record("user_deleted", user_id=user_id)
 
 
-async def _confirmed(user: User, password: str) -> str:
-    """Return the hash that `password` matches. Raises `WrongPassword`."""
+async def _check_password(user: User, password: str) -> str:
+    """Check the password of a user, and return its stored hash. Raises `WrongPassword`."""
     current_hash: str = await User.objects.values_list("password", flat=True).aget(pk=user.pk)
-    if not (await passwords.match(password, current_hash)).right:
+    if not (await passwords.match(password, current_hash)).is_correct:
         raise WrongPassword
     return current_hash
-
-
-@transaction.atomic
-def _set_password(user: User, old_hash: str, new_hash: str, *, but: int | None = None) -> bool:
-    """Replace the hash and end the sessions, unless somebody was quicker. Returns whether it was done."""
-    if not User.objects.filter(pk=user.pk, password=old_hash).update(password=new_hash):
-        return False
-    security_log.record("password_changed", user_id=user.pk)
-    sessions.end(user.pk, but=but)
-    return True
 
 
 async def _user_of(uid: str) -> User | None:
@@ -251,6 +255,6 @@ def _locked(user_id: int) -> User:
 
 
 def _lock_active_admins() -> list[int]:
-    """The ids of all active admins. Their rows are locked, in one order, so that two cannot leave at once."""
+    """Lock the rows of all active admins and return their ids. So two admins cannot be removed at the same time."""
     admins = User.objects.select_for_update().admins().active().order_by("pk")
     return [admin.pk for admin in admins.only("pk")]

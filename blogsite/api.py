@@ -1,6 +1,6 @@
 """Assembles version 1 of the API from the routers of the apps."""
 
-from accounts.api import auth as accounts
+from accounts.api import auth, passwords, sessions, tokens, users
 from blogsite.http.ninja_api import BlogAPI
 from posts.api import authors, media, posts, revisions, tags
 
@@ -16,5 +16,8 @@ api.add_router("/posts", revisions.router)
 api.add_router("/tags", tags.router)
 api.add_router("/authors", authors.router)
 api.add_router("/media", media.router)
-api.add_router("/auth", accounts.auth)
-api.add_router("/users", accounts.users)
+api.add_router("/auth", auth.router)
+api.add_router("/auth/sessions", sessions.router)
+api.add_router("/auth/password", passwords.router)
+api.add_router("/auth/tokens", tokens.router)
+api.add_router("/users", users.router)

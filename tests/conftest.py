@@ -1,4 +1,4 @@
-"""Fixtures for all tests."""
+"""What all tests share."""
 
 import logging
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from blogsite.http.throttling import ProcessLimiter, limiter
+from blogsite.http.throttling import ProcessThrottle, throttle
 from tests.client import Api
 
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -14,14 +14,14 @@ logging.getLogger("httpx").setLevel(logging.WARNING)
 
 @pytest.fixture(autouse=True)
 def forget_failures() -> Callable[[], None]:
-    """Clear the failure counters before each test. Returns a function that clears them again during the test."""
-    assert isinstance(limiter, ProcessLimiter)
-    limiter.clear()
-    return limiter.clear
+    """No test has to wait for the failures of another. A test that calls it forgets its own, too."""
+    assert isinstance(throttle, ProcessThrottle)
+    throttle.clear()
+    return throttle.clear
 
 
 @pytest.fixture
 def api(client: Client, db: None) -> Api:
-    """A client of the API without a token; `api.acting_as(user)` sends one. Server errors are not raised."""
+    """The API, asked by nobody known; `api.acting_as(user)` asks as somebody. Server errors are answers, not raised."""
     client.raise_request_exception = False
     return Api(client)

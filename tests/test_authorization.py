@@ -256,7 +256,7 @@ def bad_access_token(kind: str) -> str:
         case "of an inactive user":
             User.objects.filter(pk=user.pk).update(is_active=False)
         case "of an ended session":
-            sessions.end(user.pk)
+            Session.objects.end(user.pk)
         case "of a session of another user":
             access_token(make_admin())
             claims["sid"] = str(Session.objects.exclude(user=user).get().pk)

@@ -1,4 +1,4 @@
-"""The API's operations on accounts, one file for each resource.
+"""The API's operations on accounts, one file per resource.
 
-Endpoints translate between HTTP and the rest of the app: they may import everything in `accounts` but the admin site.
+Endpoints translate between HTTP and the services. They may import every module of `accounts` except the admin site.
 """

@@ -1,4 +1,4 @@
-"""What proves who a user is: passwords, sessions with their refresh tokens, access tokens and API tokens.
+"""The credentials of users: passwords, sessions with their refresh tokens, access tokens and API tokens.
 
-The package may import the models and the security log of `accounts`; it knows neither HTTP nor schemas.
+The modules may import the models, the queries and the security log of `accounts`, but neither HTTP nor schemas.
 """

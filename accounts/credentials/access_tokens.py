@@ -1,4 +1,4 @@
-"""Access tokens: JWTs as in RFC 9068, checked as RFC 8725 tells."""
+"""Access tokens: JWTs in the form of RFC 9068, verified as RFC 8725 requires."""
 
 import hashlib
 import secrets
@@ -19,12 +19,12 @@ AUDIENCE = "blogsite-api"
 _jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 
 
-class Forged(Exception):
-    """A token that is none of ours, or broken: whoever sends many of them is guessing."""
+class ForgedToken(Exception):
+    """The token was not signed with our keys, or cannot be read. A client that sends many of them is guessing."""
 
 
 class Claims(NamedTuple):
-    """What an access token says: whose it is, of which session, and when it ends (Unix time)."""
+    """The user and the session of an access token, and its expiry in Unix time."""
 
     user_id: int
     session_id: int
@@ -32,7 +32,7 @@ class Claims(NamedTuple):
 
 
 def issue(session: Session) -> tuple[str, int]:
-    """Return an access token of `session`, and how many seconds it is good for: no longer than the session."""
+    """Return a new access token of `session` and its lifetime in seconds. It does not outlive the session."""
     now = int(time.time())
     lifetime = min(settings.ACCESS_TOKEN_SECONDS, int(session.expires_at.timestamp()) - now)
     claims = {
@@ -49,11 +49,11 @@ def issue(session: Session) -> tuple[str, int]:
 
 
 def verify(token: str) -> Claims:
-    """Return what `token` says. Raises `Unauthenticated`; for what we never signed, `Forged`."""
+    """Return the claims of `token`. Raises `Unauthenticated` for an expired token, `ForgedToken` for a bad one."""
     try:
         claims = _read(token)
     except (jwt.InvalidTokenError, KeyError, TypeError, ValueError):
-        raise Forged from None
+        raise ForgedToken from None
     if claims.expires <= time.time():
         raise Unauthenticated("The access token has expired.")
     return claims
@@ -61,7 +61,7 @@ def verify(token: str) -> Claims:
 
 @lru_cache(maxsize=4096)
 def _read(token: str) -> Claims:
-    """A signature that was good stays good: only the time is checked anew."""
+    """Verify everything but the expiry. The result can be cached, because a valid signature stays valid."""
     header = jwt.get_unverified_header(token)
     if header.get("typ") != TYPE:
         raise jwt.InvalidTokenError
@@ -78,5 +78,5 @@ def _read(token: str) -> Claims:
 
 @cache
 def _keys() -> dict[str, str]:
-    """The keys by their ids: the first signs, and all verify."""
+    """The signing keys by key id. The first one signs; all of them verify."""
     return {hashlib.sha256(key.encode()).hexdigest()[:12]: key for key in settings.TOKEN_KEYS}

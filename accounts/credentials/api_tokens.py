@@ -1,7 +1,6 @@
-"""API tokens: keys for site builds and scripts. `blog_`, 36 random characters, and 6 that check the others.
+"""API tokens, for site builds and scripts: `blog_`, 36 random characters and a checksum of 6 characters.
 
-The prefix lets scanners of leaked secrets find them, and the checksum tells a typing mistake without a question to
-the database.
+Secret scanners find a leaked token by the prefix. The checksum detects a typing mistake without a database query.
 """
 
 import hashlib
@@ -25,45 +24,48 @@ USE_RESOLUTION = timedelta(hours=1)
 
 
 def create_api_token(*, user: User, name: str, scope: str, expires_at: datetime | None = None) -> tuple[ApiToken, str]:
-    """Store a new token; return it with its text, which is seen this once. Raises `Invalid` for a time in the past."""
+    """Store a new token. Return its row and the token itself, which is not stored.
+
+    Raises `Invalid` if `expires_at` is in the past.
+    """
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid(errors=[FieldError("#/expires_at", "in_the_past", "Must be in the future")])
     secret = "".join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH))
-    text = f"{PREFIX}{secret}{_checksum(secret)}"
-    token = ApiToken.objects.create(
-        user=user, name=name, scope=scope, token_hash=_hash(text), hint=text[:9], expires_at=expires_at
+    token = f"{PREFIX}{secret}{_checksum(secret)}"
+    row = ApiToken.objects.create(
+        user=user, name=name, scope=scope, token_hash=_hash(token), hint=token[:9], expires_at=expires_at
     )
-    security_log.record("api_token_created", user_id=user.pk, api_token_id=token.pk, scope=scope)
-    return token, text
+    security_log.record("api_token_created", user_id=user.pk, api_token_id=row.pk, scope=scope)
+    return row, token
 
 
 def delete_api_token(*, user: User, token_id: int) -> None:
-    """Delete a token of the user. Raises `NotFound`."""
+    """Delete a token of the user. Raises `NotFound` if the user has no such token."""
     deleted, _ = ApiToken.objects.filter(user=user, pk=token_id).delete()
     if not deleted:
         raise NotFound("You have no such token.")
     security_log.record("api_token_deleted", user_id=user.pk, api_token_id=token_id)
 
 
-def is_well_formed(text: str) -> bool:
-    """Whether a text can be an API token."""
-    secret, checksum = text[len(PREFIX) : -CHECK_LENGTH], text[-CHECK_LENGTH:]
-    return text.startswith(PREFIX) and len(secret) == SECRET_LENGTH and _checksum(secret) == checksum
+def is_well_formed(token: str) -> bool:
+    """Whether a string has the prefix, the length and the checksum of an API token."""
+    secret, checksum = token[len(PREFIX) : -CHECK_LENGTH], token[-CHECK_LENGTH:]
+    return token.startswith(PREFIX) and len(secret) == SECRET_LENGTH and _checksum(secret) == checksum
 
 
-def use(text: str) -> ApiToken | None:
-    """The token of this text with its user, or None. That it was used is written down at most once an hour."""
-    token = ApiToken.objects.select_related("user").defer("user__password").filter(token_hash=_hash(text)).first()
-    if token is None:
+def use(token: str) -> ApiToken | None:
+    """The row of a token with its user, or None for an unknown token. Updates `last_used_at` at most once an hour."""
+    row = ApiToken.objects.select_related("user").defer("user__password").filter(token_hash=_hash(token)).first()
+    if row is None:
         return None
     now = timezone.now()
-    if token.last_used_at is None or token.last_used_at <= now - USE_RESOLUTION:
+    if row.last_used_at is None or row.last_used_at <= now - USE_RESOLUTION:
         try:
-            ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
+            ApiToken.objects.filter(pk=row.pk).update(last_used_at=now)
         except OperationalError:
-            return token  # somebody else writes for long: a read need not fail for this
-        token.last_used_at = now
-    return token
+            return row  # the database is locked by another writer: a read must not fail for this
+        row.last_used_at = now
+    return row
 
 
 def _checksum(secret: str) -> str:
@@ -75,5 +77,5 @@ def _checksum(secret: str) -> str:
     return digits
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Passwords: Argon2id, in threads of their own.
+"""Hashes and checks passwords with Argon2id, in a thread pool of its own.
 
-A hash takes tens of milliseconds and 19 MiB on purpose, so it runs neither on the event loop, where Django's own
-`acheck_password` would run it, nor in a database thread. The queue is bounded: a flood of logins is told to come back.
+A hash deliberately takes tens of milliseconds and 19 MiB. It therefore runs neither on the event loop, where Django's
+`acheck_password` would run it, nor in a database thread. The queue is bounded: beyond it, `Overloaded` is raised.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _executor = ThreadPoolExecutor(THREADS, thread_name_prefix="password")
-_places = BoundedSemaphore(MAX_WAITING)
+_slots = BoundedSemaphore(MAX_WAITING)
 
 
 class Argon2Hasher(hashers.Argon2PasswordHasher):
-    """Argon2id with the least costs that OWASP recommends: 2 passes over 19 MiB, one lane.
+    """Argon2id with the minimum parameters that OWASP recommends: 2 passes over 19 MiB, one lane.
 
     https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
     """
@@ -40,31 +40,31 @@ class Argon2Hasher(hashers.Argon2PasswordHasher):
 
 
 async def hash_new(password: str, *, user: User, field: str = "password") -> str:
-    """Check a new password for `user` against the validators, and hash it.
+    """Validate a new password for `user`, and return its hash.
 
-    Raises `Invalid` with a pointer to `field`, and `Overloaded`.
+    Raises `Invalid` with a pointer to `field` for a weak password, and `Overloaded`.
     """
     return await _run(_validate_and_hash, password, user, field)
 
 
 class Match(NamedTuple):
-    """Whether a password was right; and its new hash, if the old one is weaker than those made today."""
+    """The result of a password check. `better_hash` is a new hash if the stored one has weaker parameters."""
 
-    right: bool
+    is_correct: bool
     better_hash: str | None = None
 
 
 async def match(password: str, encoded: str | None) -> Match:
-    """Hold `password` against `encoded`; None does the same work and never matches. Raises `Overloaded`."""
+    """Check `password` against the hash `encoded`. None never matches, after the same work. Raises `Overloaded`."""
     return await _run(_match, password, encoded)
 
 
 async def _run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    if not _places.acquire(blocking=False):
-        raise Overloaded("Too many passwords to check at once.")
+    if not _slots.acquire(blocking=False):
+        raise Overloaded("Too many passwords are being checked at the same time.")
     future = _executor.submit(function, *args, **kwargs)
-    # A client that hangs up cancels the wait and not the thread: the place is free when the work is done.
-    future.add_done_callback(lambda _: _places.release())
+    # A client that disconnects cancels the await but not the thread: the slot is released when the work is done.
+    future.add_done_callback(lambda _: _slots.release())
     return await asyncio.wrap_future(future)
 
 
@@ -79,12 +79,12 @@ def _validate_and_hash(password: str, user: User, field: str) -> str:
 
 
 def _match(password: str, encoded: str | None) -> Match:
-    right, is_old = hashers.verify_password(password, encoded or _nobodys_hash())
-    if not right or encoded is None:
+    is_correct, is_old = hashers.verify_password(password, encoded or _dummy_hash())
+    if not is_correct or encoded is None:
         return Match(False)
     return Match(True, hashers.make_password(password) if is_old else None)
 
 
 @cache
-def _nobodys_hash() -> str:
+def _dummy_hash() -> str:
     return hashers.make_password(secrets.token_urlsafe())

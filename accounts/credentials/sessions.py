@@ -1,8 +1,9 @@
-"""Sessions: a refresh token is good once, and an old one that comes back ends them (RFC 9700, 4.14.2).
+"""Sessions and the rotation of their refresh tokens (RFC 9700, 4.14.2).
 
-A refresh token is `<family>.<secret>`. The family is a secret itself, so whoever shows it has seen a token of the
-session: with a secret that is not the newest, that is the use of an old token. Two tabs that refresh at once are no
-thieves: for `GRACE` after a rotation, the token before the newest gives the same successor again.
+A refresh token can be used once; the use of an old one ends its session. A refresh token is `<family>.<secret>`. The
+family is secret as well, so a client that presents it has seen a token of the session: with any secret but the newest,
+that counts as the use of an old token. For `GRACE` after a rotation, the previous token still returns the same new
+token, so that two tabs of one browser may refresh at the same time.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ GRACE = timedelta(seconds=10)
 
 
 class TokenPair(NamedTuple):
-    """What a client keeps of a session."""
+    """The tokens of a session, and the lifetime of the access token in seconds."""
 
     access_token: str
     refresh_token: str
@@ -48,13 +49,13 @@ def start(user: User, *, user_agent: str = "", address: str | None = None) -> To
 
 
 def refresh(token: str, *, user_agent: str = "", address: str | None = None) -> TokenPair:
-    """Trade a refresh token for new tokens of its session.
+    """Exchange a refresh token for new tokens of its session.
 
-    Raises `Unauthenticated` for a token that is unknown, too old, or used before; the last ends the session.
+    Raises `Unauthenticated` for a token that is unknown, expired or already used. The last case ends the session.
     """
     now = timezone.now()
     presented, successor = _hash(token), _successor(token)
-    # One conditional UPDATE: of two that come at once, one rotates, and the other falls under the grace.
+    # One conditional UPDATE: of two requests at the same time, one rotates and the other one falls under `GRACE`.
     rotated = Session.objects.current(now).filter(token_hash=presented)
     rotated.update(
         token_hash=_hash(successor),
@@ -66,37 +67,24 @@ def refresh(token: str, *, user_agent: str = "", address: str | None = None) -> 
     )
     session = Session.objects.current(now).select_related("user").filter(family=_family(token)).first()
     if session is None or not session.user.is_active:
-        raise Unauthenticated("The refresh token is not valid, or its session is over.")
+        raise Unauthenticated("The refresh token is not valid, or its session has ended.")
     if session.previous_hash != presented or now - session.rotated_at > GRACE:
-        end(session.user_id, session_id=session.pk)
+        Session.objects.end(session.user_id, session_id=session.pk)
         security_log.record("refresh_token_reused", user_id=session.user_id, session_id=session.pk, address=address)
-        raise Unauthenticated("The refresh token was used before: its session has been ended.")
+        raise Unauthenticated("The refresh token was used before: its session has ended.")
     return _pair(session, successor)
 
 
 def end_by_token(token: str) -> None:
-    """End the session of a refresh token, whether it is the newest or an old one; of an unknown one, nothing."""
+    """End the session of a refresh token, the newest or an older one. Does nothing for an unknown token."""
     for session in Session.objects.filter(family=_family(token)).only("user"):
-        end(session.user_id, session_id=session.pk)
-
-
-def end(user_id: int, *, session_id: int | None = None, but: int | None = None) -> int:
-    """End one session of a user, or all, or all `but` one. Returns how many ended."""
-    sessions = Session.objects.filter(user=user_id)
-    if but is not None:
-        sessions = sessions.exclude(pk=but)
-    if session_id is not None:
-        sessions = sessions.filter(pk=session_id)
-    ended, _ = sessions.delete()
-    if ended:
-        security_log.record("sessions_ended", user_id=user_id, session_id=session_id, count=ended)
-    return ended
+        Session.objects.end(session.user_id, session_id=session.pk)
 
 
 def purge() -> int:
-    """Delete the sessions that are over by their age. Returns how many."""
-    kept = Session.objects.current().values("pk")
-    return Session.objects.exclude(pk__in=kept).delete()[0]
+    """Delete the rows of sessions that have ended by their age. Returns how many."""
+    current = Session.objects.current().values("pk")
+    return Session.objects.exclude(pk__in=current).delete()[0]
 
 
 def _pair(session: Session, token: str) -> TokenPair:
@@ -113,7 +101,7 @@ def _family(token: str) -> str:
 
 
 def _successor(token: str) -> str:
-    """The token that follows: the same each time it is asked for, and without our key nobody's to find."""
+    """The token that replaces `token`: always the same one, and unpredictable without our key."""
     secret = hmac.digest(settings.TOKEN_KEYS[0].encode(), b"blogsite.refresh:" + token.encode(), "sha256")
     return f"{_family(token)}.{urlsafe_b64encode(secret).decode().rstrip('=')}"
 

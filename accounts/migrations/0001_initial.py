@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('full_name', models.CharField(blank=True, max_length=150)),
                 ('bio', models.TextField(blank=True, validators=[django.core.validators.MaxLengthValidator(2000)])),
                 ('role', models.CharField(choices=[('reader', 'Reader'), ('author', 'Author'), ('editor', 'Editor'), ('admin', 'Admin')], default='reader', max_length=10)),
-                ('is_active', models.BooleanField(default=True, help_text='Who is not active cannot log in, and loses every session.', verbose_name='active')),
+                ('is_active', models.BooleanField(default=True, help_text='An inactive user cannot log in. Deactivating a user ends all their sessions.', verbose_name='active')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={

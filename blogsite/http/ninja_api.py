@@ -118,8 +118,6 @@ def _with_all_methods(pattern: Any) -> URLPattern:
         if inspect.isawaitable(response):
             response = await response
         request.method = method
-        for name, value in getattr(request, "rate_limit", {}).items():  # `accounts.login_throttle`
-            response[name] = value
         if isinstance(response, HttpResponseNotAllowed):
             allowed = {method.strip() for method in response["Allow"].split(",")} | {"OPTIONS"}
             allowed |= {"HEAD"} if "GET" in allowed else set()

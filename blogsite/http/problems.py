@@ -28,6 +28,15 @@ _FOREIGN_KEY = {"SQLITE_CONSTRAINT", "SQLITE_CONSTRAINT_FOREIGNKEY", "23503"}  #
 _FULL = {"SQLITE_FULL", "53100"}
 
 
+class ErrorWithHeaders(Exception):
+    """An error whose response has additional headers, such as `RateLimit`."""
+
+    def __init__(self, error: Exception, headers: Mapping[str, str]) -> None:
+        super().__init__(error)
+        self.error = error
+        self.headers = headers
+
+
 def translate(exc: Exception) -> BlogError:
     """Return the domain error that `exc` means; what has no meaning is an `InternalError`."""
     match exc:
@@ -97,11 +106,13 @@ def body(error: BlogError, request_id: str) -> bytes:
 def respond(request: HttpRequest, exc: Exception | type[Exception]) -> HttpResponse:
     """The answer to `exc`. Errors of our own are logged with their traceback."""
     exc = exc if isinstance(exc, Exception) else exc()
+    additional = exc.headers if isinstance(exc, ErrorWithHeaders) else {}
+    exc = exc.error if isinstance(exc, ErrorWithHeaders) else exc
     error = translate(exc)
     request_id = request.headers.get("X-Request-ID", "")
     if error is not exc and error.status == 500:
         logger.error("%s %s failed (request %s)", request.method, request.path, request_id, exc_info=exc)
-    response = HttpResponse(body(error, request_id), status=error.status, headers=headers(error))
+    response = HttpResponse(body(error, request_id), status=error.status, headers={**headers(error), **additional})
     response._has_been_logged = True  # type: ignore[attr-defined] # by us, with the traceback: not again by Django
     return response
 

@@ -1,7 +1,7 @@
-"""Counts failures, and makes whoever fails often wait: longer each time, and never for good.
+"""Throttling by failures: a key that fails too often has to wait, longer after each failure but never for ever.
 
-The first `free` failures of a key cost nothing. Each one after them doubles the wait, from a second to a quarter of
-an hour. A key is forgotten an hour after its last failure.
+The first `free` failures of a key cause no wait. Each one after them doubles the wait, from one second to 15 minutes.
+The count of a key is deleted an hour after its last failure.
 """
 
 import logging
@@ -16,48 +16,48 @@ logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 15 * 60
 MEMORY = 60 * 60
-MOST_KEYS = 100_000
+MAX_KEYS = 100_000
 
 
 class Verdict(NamedTuple):
-    """What a key may do: how many seconds to wait (0: go on), and how many failures are free still."""
+    """The seconds that a key has to wait (0 if it may go on), and how many free failures remain."""
 
     wait: float
-    left: int
+    remaining: int
 
 
-class Limiter(Protocol):
-    """Counts by key."""
+class Throttle(Protocol):
+    """Counts the failures of each key."""
 
     def count(self, key: str, free: int) -> Verdict:
-        """Count a failure before it happens, so that a hundred at once are no better than one after the other.
+        """Count a failure before the attempt, so that attempts at the same time get no more chances than in sequence.
 
-        Nothing is counted while the key has to wait.
+        While the key has to wait, nothing is counted.
         """
         ...
 
-    def forgive(self, key: str, free: int) -> None:
-        """Take a count back: it was no failure."""
+    def undo(self, key: str, free: int) -> None:
+        """Take one count back, after an attempt that did not fail."""
         ...
 
 
 def wait_after(failures: int, free: int) -> float:
-    """Seconds to wait after so many failures."""
+    """The seconds to wait after this number of failures."""
     return min(2.0 ** min(failures - free, 30), LONGEST_WAIT) if failures >= free else 0.0
 
 
-class ProcessLimiter:
-    """Counts in this process: with N workers, each sees its part."""
+class ProcessThrottle:
+    """Counts in the memory of this process. Each worker counts only its own requests."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._keys: LRUCache[str, tuple[int, float, float]] = LRUCache(MOST_KEYS)
+        self._keys: LRUCache[str, tuple[int, float, float]] = LRUCache(MAX_KEYS)
 
     def count(self, key: str, free: int) -> Verdict:
         now = time.time()
         with self._lock:
-            failures, until, forgotten = self._keys.get(key, (0, 0.0, 0.0))
-            if forgotten <= now:
+            failures, until, expires = self._keys.get(key, (0, 0.0, 0.0))
+            if expires <= now:
                 failures = 0
             elif until > now:
                 return Verdict(until - now, 0)
@@ -65,22 +65,22 @@ class ProcessLimiter:
             self._keys[key] = failures, now + wait_after(failures, free), now + MEMORY
             return Verdict(0, max(0, free - failures))
 
-    def forgive(self, key: str, free: int) -> None:
+    def undo(self, key: str, free: int) -> None:
         with self._lock:
-            failures, _, forgotten = self._keys.get(key, (0, 0.0, 0.0))
+            failures, _, expires = self._keys.get(key, (0, 0.0, 0.0))
             if failures > 1:
-                self._keys[key] = failures - 1, 0.0, forgotten
+                self._keys[key] = failures - 1, 0.0, expires
             else:
                 self._keys.pop(key, None)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all counts."""
         with self._lock:
             self._keys.clear()
 
 
-class RedisLimiter:
-    """Counts in Redis, for all workers of all machines; while Redis does not answer, in this process."""
+class RedisThrottle:
+    """Counts in Redis, for all workers of all machines. While Redis does not answer, counts in this process."""
 
     _COUNT = """
         local now = tonumber(ARGV[1])
@@ -95,7 +95,7 @@ class RedisLimiter:
         redis.call('EXPIRE', KEYS[1], ARGV[4])
         return {'0', tostring(math.max(0, free - failures))}
     """
-    _FORGIVE = """
+    _UNDO = """
         local failures = tonumber(redis.call('HGET', KEYS[1], 'failures') or '0')
         if failures > 1 then redis.call('HSET', KEYS[1], 'failures', failures - 1, 'until', '0')
         else redis.call('DEL', KEYS[1]) end
@@ -107,22 +107,22 @@ class RedisLimiter:
         self._client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
         self._error = redis.RedisError
         self._count = self._client.register_script(self._COUNT)
-        self._forgive = self._client.register_script(self._FORGIVE)
-        self._meanwhile = ProcessLimiter()
+        self._undo = self._client.register_script(self._UNDO)
+        self._fallback = ProcessThrottle()
 
     def count(self, key: str, free: int) -> Verdict:
         try:
-            wait, left = self._count(keys=[f"blogsite:{key}"], args=[time.time(), free, LONGEST_WAIT, MEMORY])
+            wait, remaining = self._count(keys=[f"blogsite:{key}"], args=[time.time(), free, LONGEST_WAIT, MEMORY])
         except self._error as error:
             logger.warning("Redis does not answer, failures are counted in this process: %s", error)
-            return self._meanwhile.count(key, free)
-        return Verdict(float(wait), int(float(left)))
+            return self._fallback.count(key, free)
+        return Verdict(float(wait), int(float(remaining)))
 
-    def forgive(self, key: str, free: int) -> None:
+    def undo(self, key: str, free: int) -> None:
         try:
-            self._forgive(keys=[f"blogsite:{key}"])
+            self._undo(keys=[f"blogsite:{key}"])
         except self._error:
-            self._meanwhile.forgive(key, free)
+            self._fallback.undo(key, free)
 
 
-limiter: Limiter = RedisLimiter(settings.REDIS_URL) if settings.REDIS_URL else ProcessLimiter()
+throttle: Throttle = RedisThrottle(settings.REDIS_URL) if settings.REDIS_URL else ProcessThrottle()

@@ -57,7 +57,6 @@ def sample_users() -> dict[str, User]:
     return {user.username: user for user in users if emails.get(user.username) == user.email}
 
 
-@transaction.atomic
 def seed_users(*, password: str | None = None) -> dict[str, str]:
     """Create the missing sample users, and set the password of all sample users if `password` is given.
 
@@ -65,18 +64,20 @@ def seed_users(*, password: str | None = None) -> dict[str, str]:
     Raises `UsernameTaken` or `EmailTaken` if another user has the username or the email address of a sample user.
     """
     existing = sample_users()
-    passwords: dict[str, str] = {}
-    for sample in USERS:
-        user = existing.get(sample.username)
-        if user is None:
-            new = passwords[sample.username] = password or secrets.token_urlsafe(12)
-            accounts.create_user(password_hash=make_password(new), email=sample.email, **asdict(sample))
-        elif password is not None:
-            passwords[sample.username] = password
-            User.objects.filter(pk=user.pk).update(password=make_password(password))
+    changed = [sample for sample in USERS if password is not None or sample.username not in existing]
+    passwords = {sample.username: password or secrets.token_urlsafe(12) for sample in changed}
+    hashes = {username: make_password(new) for username, new in passwords.items()}  # outside the transaction
+    with transaction.atomic():
+        for sample in changed:
+            user, new_hash = existing.get(sample.username), hashes[sample.username]
+            if user is None:
+                accounts.create_user(password_hash=new_hash, email=sample.email, **asdict(sample))
+            else:
+                accounts.replace_password(user=user, old_hash=user.password, new_hash=new_hash)
     return passwords
 
 
+@transaction.atomic
 def seed_posts() -> int:
     """Create the missing sample posts, and return how many were created."""
     missing = [post for post in POSTS if not Post.objects.filter(title=post.title).exists()]

@@ -1,22 +1,40 @@
-"""What the tests of accounts share."""
+"""Fixtures of the tests of accounts."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.core.mail import EmailMessage
 
 from accounts import mails
+from tests.accounts.capture import Log
 
 Sent = Callable[[], list[EmailMessage]]
 
 
 @pytest.fixture
 def sent(mailoutbox: list[EmailMessage]) -> Sent:
-    """Gives the mails that were sent since the test began, once none is waiting any more."""
+    """Returns a function that waits for the mail queue and returns the mails sent since the test began."""
 
     def delivered() -> list[EmailMessage]:
-        mails._postman.submit(lambda: None).result(timeout=10)
+        mails._mail_executor.submit(lambda: None).result(timeout=10)
         return mailoutbox
 
     delivered().clear()
     return delivered
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """Captures the records of every logger, from the level DEBUG on."""
+    handler, root = Log(), logging.getLogger()
+    loggers = [root, *(known for known in root.manager.loggerDict.values() if isinstance(known, logging.Logger))]
+    before = [(known, known.level, known.propagate, known.disabled) for known in loggers]
+    for known in loggers:
+        known.setLevel(logging.DEBUG)
+        known.propagate, known.disabled = True, False
+    root.addHandler(handler)
+    yield handler
+    root.removeHandler(handler)
+    for known, level, known.propagate, known.disabled in before:
+        known.setLevel(level)

@@ -1,15 +1,13 @@
 """Users in the admin site."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from accounts.credentials import api_tokens, sessions
-from accounts.models import Session, User
+from accounts.models import User
 from tests.factories import PASSWORD, make_admin, make_author, make_draft, make_editor, make_user
 
 LIST = "/admin/accounts/user/"
@@ -23,7 +21,7 @@ def admin(db: None) -> User:
 
 @pytest.fixture
 def pages(client: Client, admin: User) -> Client:
-    """The admin site, seen by an admin."""
+    """A client that is logged in to the admin site as an admin."""
     client.force_login(admin)
     return client
 
@@ -33,7 +31,7 @@ def page(user: User, action: str = "change") -> str:
 
 
 def form(user: User, **changes: Any) -> dict[str, Any]:
-    """What the browser sends for the page of a user, with changes; None takes a field out."""
+    """The form data of the page of a user, with changes. None removes a field."""
     fields = {
         "username": user.username,
         "email": user.email,
@@ -75,7 +73,7 @@ def test_staff_log_in_by_name_or_address_in_any_case_of_letters(client: Client, 
     [{}, {"role": "author", "is_active": False}, {"role": "admin", "is_active": False}],
     ids=["reader", "inactive author", "inactive admin"],
 )
-def test_readers_and_the_inactive_are_not_let_in(client: Client, db: None, user: dict[str, Any]) -> None:
+def test_readers_and_inactive_staff_cannot_log_in(client: Client, db: None, user: dict[str, Any]) -> None:
     make_user(username="ines", password=PASSWORD, **user)
     assert client.post("/admin/login/", {"username": "ines", "password": PASSWORD}).status_code == 200
     assert client.get("/admin/").status_code == 302
@@ -84,13 +82,13 @@ def test_readers_and_the_inactive_are_not_let_in(client: Client, db: None, user:
         assert client.get(path).status_code == 302
 
 
-def test_a_wrong_password_lets_nobody_in(client: Client, admin: User) -> None:
+def test_a_wrong_password_does_not_log_in(client: Client, admin: User) -> None:
     assert client.post("/admin/login/", {"username": "ada", "password": "wrong"}).status_code == 200
     assert client.get("/admin/").status_code == 302
 
 
 @pytest.mark.parametrize("path", [LIST, ADD, "change", "password", "delete", "history"])
-def test_users_are_for_admins(client: Client, admin: User, path: str) -> None:
+def test_only_admins_see_and_change_users(client: Client, admin: User, path: str) -> None:
     for staff in (make_author(), make_editor()):
         client.force_login(staff)
         assert client.get(path if path.startswith("/") else page(staff, path)).status_code == 403
@@ -120,7 +118,7 @@ def test_an_admin_finds_users(pages: Client) -> None:
         assert [user.username for user in found] == ["ines"]
 
 
-def test_an_admin_makes_a_user(pages: Client) -> None:
+def test_an_admin_creates_a_user(pages: Client) -> None:
     assert pages.get(ADD).status_code == 200
     response = pages.post(ADD, new_user())
     ines = User.objects.get(username="ines")
@@ -228,7 +226,7 @@ def test_no_page_of_a_user_shows_a_hash_or_a_token(pages: Client) -> None:
         assert [secret for secret in secrets if secret in response.content.decode()] == []
 
 
-def test_the_page_of_a_user_leads_to_a_new_password(pages: Client) -> None:
+def test_a_password_can_be_set_from_the_page_of_a_user(pages: Client) -> None:
     reader = make_user(password=PASSWORD)
     assert page(reader, "password") in pages.get(page(reader)).content.decode()
     passwords = {"password1": "another-river-lantern", "password2": "another-river-lantern", "usable_password": "true"}
@@ -260,7 +258,7 @@ def test_a_weak_new_password_is_refused(pages: Client) -> None:
         ({"role": "author"}, {"full_name": "Ines"}, []),
     ],
 )
-def test_a_change_of_rights_is_written_down_with_old_and_new(
+def test_a_change_of_rights_is_logged_with_old_and_new_values(
     pages: Client, admin: User, before: dict[str, Any], changes: dict[str, Any], noted: list[str]
 ) -> None:
     reader = make_user(username="ines", **before)
@@ -271,117 +269,6 @@ def test_a_change_of_rights_is_written_down_with_old_and_new(
         assert (entry.user, entry.object_id, entry.object_repr) == (admin, str(reader.pk), "ines")
         assert entry.get_edited_object() == reader
         assert entry.change_message in pages.get(page(reader, "history")).content.decode()
-
-
-def ending(user: User) -> str:
-    return f"{LIST}{user.pk}/end-sessions/"
-
-
-class TestSessions:
-    def test_the_page_of_a_user_shows_their_sessions(self, pages: Client) -> None:
-        reader = make_user()
-        assert "None." in pages.get(page(reader)).content.decode()
-        with time_machine.travel(datetime(2026, 1, 31, 12, tzinfo=UTC), tick=False) as clock:
-            sessions.start(reader, user_agent="Long ago")
-            clock.shift(timedelta(days=7))
-            pair = sessions.start(reader, user_agent="Curious/1.0", address="192.0.2.7")
-            sessions.start(reader)
-            sessions.start(make_user(), user_agent="Somebody else's")
-            clock.shift(60)
-            sessions.refresh(pair.refresh_token, user_agent="<script>alert(1)</script>", address="192.0.2.8")
-            shown = pages.get(page(reader)).content.decode()
-        assert "2026-02-07 12:00 to 2026-02-07 12:01, 192.0.2.8, &lt;script&gt;" in shown
-        assert "2026-02-07 12:00 to 2026-02-07 12:00, unknown address, unknown client" in shown
-        assert "<script>alert" not in shown
-        assert "Long ago" not in shown
-        assert "Somebody else" not in shown
-        assert shown.count(f'formaction="{ending(reader)}"') == 3
-
-    def test_an_admin_ends_one(self, pages: Client, admin: User) -> None:
-        reader = make_user(username="ines")
-        for _ in range(2):
-            sessions.start(reader)
-        ended, kept = reader.sessions.order_by("pk")
-        response = pages.post(ending(reader), {**form(reader), "session": ended.pk}, follow=True)
-        assert response.redirect_chain == [(page(reader), 302)]
-        assert messages(response) == ["Ended 1 session of ines."]
-        assert reader.sessions.get() == kept
-        entry = LogEntry.objects.get()
-        assert (entry.user, entry.object_id, entry.change_message) == (
-            admin,
-            str(reader.pk),
-            "Ended 1 session of ines.",
-        )
-
-    def test_an_admin_ends_all(self, pages: Client) -> None:
-        reader, other = make_user(username="ines"), make_user()
-        for user in (reader, reader, other):
-            sessions.start(user)
-        response = pages.post(ending(reader), {"session": ""}, follow=True)
-        assert messages(response) == ["Ended 2 sessions of ines."]
-        assert Session.objects.get().user == other
-
-    def test_the_session_of_another_user_is_left_alone(self, pages: Client) -> None:
-        reader, other = make_user(username="ines"), make_user()
-        sessions.start(other)
-        response = pages.post(ending(reader), {"session": other.sessions.get().pk}, follow=True)
-        assert messages(response) == ["Ended 0 sessions of ines."]
-        assert other.sessions.exists()
-
-    @pytest.mark.parametrize("chosen", ["x", "-1", "1 or 1", "1.5"])
-    def test_what_is_no_session_ends_none(self, pages: Client, chosen: str) -> None:
-        reader = make_user()
-        sessions.start(reader)
-        assert pages.post(ending(reader), {"session": chosen}).status_code == 403
-        assert reader.sessions.exists()
-
-    def test_nobody_has_no_sessions(self, pages: Client, admin: User) -> None:
-        assert pages.post(f"{LIST}999999/end-sessions/").status_code == 403
-
-    def test_a_link_ends_none(self, pages: Client) -> None:
-        reader = make_user()
-        sessions.start(reader)
-        assert pages.get(ending(reader), {"session": ""}).status_code == 405
-        assert reader.sessions.exists()
-
-    def test_a_form_of_another_site_ends_none(self, admin: User) -> None:
-        reader = make_user()
-        sessions.start(reader)
-        client = Client(enforce_csrf_checks=True)
-        client.force_login(admin)
-        assert client.post(ending(reader)).status_code == 403
-        client.get(page(reader))
-        token = client.cookies["csrftoken"].value
-        assert reader.sessions.exists()
-        assert client.post(ending(reader), {"csrfmiddlewaretoken": token}).status_code == 302
-        assert not reader.sessions.exists()
-
-    def test_only_admins_end_them(self, client: Client, admin: User) -> None:
-        sessions.start(admin)
-        for staff in (make_author(), make_editor()):
-            client.force_login(staff)
-            assert client.post(ending(admin)).status_code == 403
-            assert client.post(ending(staff)).status_code == 403
-        for stranger in (Client(), client):
-            client.force_login(make_user())
-            assert stranger.post(ending(admin)).status_code == 302
-        assert admin.sessions.exists()
-
-    def test_a_change_of_a_user_leaves_them_as_they_are(self, pages: Client) -> None:
-        reader = make_user()
-        sessions.start(reader)
-        assert pages.post(page(reader), form(reader, full_name="Ines", role="author")).status_code == 302
-        assert reader.sessions.exists()
-
-    def test_a_deactivated_user_has_none_and_the_refused_change_of_the_last_admin_ends_none(
-        self, pages: Client, admin: User
-    ) -> None:
-        reader = make_user()
-        for user in (reader, admin):
-            sessions.start(user)
-            pages.post(page(user), form(user, is_active=None))
-        assert not reader.sessions.exists()
-        assert admin.sessions.exists()
 
 
 def test_an_admin_deletes_a_user(pages: Client) -> None:
@@ -407,24 +294,24 @@ def test_the_last_admin_is_not_deleted(pages: Client, admin: User) -> None:
     assert not LogEntry.objects.exists()
 
 
-def delete_chosen(pages: Client, *users: User) -> Any:
+def delete_selected(pages: Client, *users: User) -> Any:
     chosen = [user.pk for user in users]
     return pages.post(LIST, {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}, follow=True)
 
 
-def test_the_chosen_users_are_deleted(pages: Client, admin: User) -> None:
-    delete_chosen(pages, make_user(), make_user())
+def test_the_selected_users_are_deleted(pages: Client, admin: User) -> None:
+    delete_selected(pages, make_user(), make_user())
     assert User.objects.get() == admin
 
 
-def test_the_last_admin_among_the_chosen_users_keeps_all_of_them(pages: Client, admin: User) -> None:
+def test_nothing_is_deleted_if_the_last_admin_is_selected(pages: Client, admin: User) -> None:
     reader = make_user()
-    response = delete_chosen(pages, reader, admin)
+    response = delete_selected(pages, reader, admin)
     assert any("last active admin" in message for message in messages(response))
     assert set(User.objects.all()) == {reader, admin}
 
 
-def test_a_refused_deletion_is_not_told_as_done(pages: Client, admin: User) -> None:
-    response = delete_chosen(pages, admin)
+def test_a_refused_deletion_is_not_reported_as_done(pages: Client, admin: User) -> None:
+    response = delete_selected(pages, admin)
     assert not any("Successfully" in message for message in messages(response))
     assert not LogEntry.objects.exists()

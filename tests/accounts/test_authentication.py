@@ -1,4 +1,4 @@
-"""Who is asking: the token against the user as they are now."""
+"""Authentication: tokens are checked against the current state of the session and its user."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.authentication import Caller, KnownCallers
+from accounts.authentication import Caller, CallerCache
 from accounts.credentials import api_tokens, sessions
 from accounts.models import Role, Session, User
 from tests.client import Api, access_token, assert_problem
@@ -28,7 +28,7 @@ def make_session() -> Session:
 DRAFT = {"title": "A title", "content": "Some text."}
 
 
-def test_without_a_token_an_operation_for_users_is_401(api: Api) -> None:
+def test_an_operation_for_users_without_a_token_is_401(api: Api) -> None:
     assert_problem(api.get("/users/me"), 401, "unauthenticated")
 
 
@@ -45,7 +45,7 @@ def test_the_token_of_another_scheme_is_401(api: Api) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_the_scheme_may_be_in_any_case_of_letters(api: Api, scheme: str) -> None:
+def test_the_scheme_is_case_insensitive(api: Api, scheme: str) -> None:
     reader = make_user()
     response = api.get("/users/me", Authorization=f"{scheme} {access_token(reader)}")
     assert response.json()["id"] == reader.pk
@@ -57,7 +57,7 @@ def test_an_expired_token_is_401(api: Api, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["/users/me", "/posts"])
-def test_a_deactivated_user_is_stopped_on_the_next_request(api: Api, path: str) -> None:
+def test_a_deactivated_user_is_401_on_the_next_request(api: Api, path: str) -> None:
     author = make_author()
     authors_api = api.acting_as(author)
     assert authors_api.get(path).status_code == 200
@@ -70,7 +70,7 @@ def test_a_deactivated_user_is_stopped_on_the_next_request(api: Api, path: str) 
 
 
 @pytest.mark.parametrize("path", ["/users/me", "/posts"])
-def test_a_deleted_user_is_stopped_on_the_next_request(api: Api, path: str) -> None:
+def test_a_deleted_user_is_401_on_the_next_request(api: Api, path: str) -> None:
     author = make_author()
     authors_api = api.acting_as(author)
     assert api.acting_as(make_admin()).delete(f"/users/{author.pk}").status_code == 204
@@ -87,7 +87,7 @@ def test_a_changed_role_counts_on_the_next_request(api: Api) -> None:
     assert_problem(users_api.post("/posts", DRAFT), 403, "forbidden")
 
 
-def test_a_demoted_admin_is_403_from_then_on(api: Api) -> None:
+def test_a_demoted_admin_is_403_on_the_next_request(api: Api) -> None:
     make_admin()
     former = make_admin()
     formers_api = api.acting_as(former)
@@ -107,7 +107,7 @@ def test_a_token_costs_one_query_and_reads_no_password(api: Api) -> None:
 
 
 @pytest.mark.parametrize("path", ["/users/me", "/posts"])
-def test_a_session_that_is_over_is_stopped_on_the_next_request(api: Api, path: str) -> None:
+def test_an_ended_session_is_401_on_the_next_request(api: Api, path: str) -> None:
     author = make_author()
     pair = sessions.start(author)
     bearer = f"Bearer {pair.access_token}"
@@ -116,7 +116,7 @@ def test_a_session_that_is_over_is_stopped_on_the_next_request(api: Api, path: s
     assert_problem(api.get(path, Authorization=bearer), 401, "unauthenticated")
 
 
-def test_who_stays_deactivated_in_the_table_alone_is_stopped_too(api: Api) -> None:
+def test_a_user_deactivated_by_sql_is_401_too(api: Api) -> None:
     author = make_author()
     authors_api = api.acting_as(author)
     User.objects.filter(pk=author.pk).update(is_active=False)
@@ -125,59 +125,61 @@ def test_who_stays_deactivated_in_the_table_alone_is_stopped_too(api: Api) -> No
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite proves its version to the commit")
 @pytest.mark.django_db
-class TestKnownCallers:
-    """The memo of callers, with a version that the test moves."""
+class TestCallerCache:
+    """The cache of callers, with a content version that the test chooses."""
 
-    def get(self, memo: KnownCallers, credential: str | int, version: int | None) -> Caller | None:
-        caller: Caller | None = async_to_sync(memo.get)(credential, version)
+    def get(self, cache: CallerCache, credential: str | int, version: int | None) -> Caller | None:
+        caller: Caller | None = async_to_sync(cache.get)(credential, version)
         return caller
 
-    def test_a_caller_is_asked_for_once_a_version(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-        memo, session = KnownCallers(), make_session()
+    def test_a_caller_is_loaded_once_per_version(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+        cache, session = CallerCache(), make_session()
         for version in (1, 2):
             with django_assert_num_queries(1):
-                callers = [self.get(memo, session.pk, version) for _ in range(3)]
-            assert callers == [Caller(session.user, session_id=session.pk)] * 3
+                callers = [self.get(cache, session.pk, version) for _ in range(3)]
+            assert callers == [Caller(session.user, session=session)] * 3
 
     def test_a_change_counts_with_the_next_version(self) -> None:
-        memo, session = KnownCallers(), make_session()
-        self.get(memo, session.pk, 1)
+        cache, session = CallerCache(), make_session()
+        self.get(cache, session.pk, 1)
         User.objects.filter(pk=session.user_id).update(is_active=False)
-        changed = self.get(memo, session.pk, 2)
+        changed = self.get(cache, session.pk, 2)
         assert changed is not None
         assert not changed.user.is_active
 
-    def test_without_a_version_it_asks_each_time(self, django_assert_num_queries: DjangoAssertNumQueries) -> None:
-        memo, session = KnownCallers(), make_session()
+    def test_a_caller_is_loaded_each_time_without_a_version(
+        self, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        cache, session = CallerCache(), make_session()
         with django_assert_num_queries(3):
             for _ in range(3):
-                assert self.get(memo, session.pk, None) is not None
+                assert self.get(cache, session.pk, None) is not None
 
-    def test_who_is_not_there_is_not_remembered(self) -> None:
-        memo, session = KnownCallers(), make_session()
+    def test_an_unknown_caller_is_not_cached(self) -> None:
+        cache, session = CallerCache(), make_session()
         Session.objects.all().delete()
-        assert self.get(memo, session.pk, 1) is None
-        assert self.get(memo, "blog_nobodys", 1) is None
-        assert memo.callers == {}
+        assert self.get(cache, session.pk, 1) is None
+        assert self.get(cache, "blog_nobodys", 1) is None
+        assert cache.callers == {}
 
-    def test_the_memo_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(KnownCallers, "MOST", 3)
-        memo = KnownCallers()
+    def test_the_cache_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(CallerCache, "MAX_CALLERS", 3)
+        cache = CallerCache()
         for _ in range(10):
-            self.get(memo, make_session().pk, 1)
-        assert len(memo.callers) <= 3
+            self.get(cache, make_session().pk, 1)
+        assert len(cache.callers) <= 3
 
-    def test_an_api_token_is_asked_for_again_when_its_use_is_to_be_written_down(self) -> None:
-        memo = KnownCallers()
+    def test_an_api_token_is_reloaded_when_its_use_must_be_recorded(self) -> None:
+        cache = CallerCache()
         token, text = api_tokens.create_api_token(user=make_author(), name="Build", scope="read")
         now = timezone.now()
         with time_machine.travel(now, tick=False) as clock:
             used = []
             for minutes in (0, 59, 60, 119, 120):
                 clock.move_to(now + timedelta(minutes=minutes))
-                caller = self.get(memo, text, 1)
+                caller = self.get(cache, text, 1)
                 assert caller is not None
-                assert (caller.user, caller.session_id, caller.scope) == (token.user, None, token.scope)
+                assert (caller.user, caller.session, caller.scope) == (token.user, None, token.scope)
                 token.refresh_from_db()
                 used.append(token.last_used_at)
         hours = [now + timedelta(hours=hour) for hour in range(3)]

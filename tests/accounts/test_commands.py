@@ -23,7 +23,7 @@ GIVEN = ["--username", "ada", "--email", "ada@example.org"]
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """The environment, with no setting of the command in it."""
+    """The environment without the variables of the command."""
     for name in ("ADMIN_USERNAME", "ADMIN_EMAIL", "ADMIN_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
@@ -44,7 +44,7 @@ def refusal(*arguments: str) -> str:
 
 
 def type_in(monkeypatch: pytest.MonkeyPatch, *lines: str, passwords: Iterable[str] = ()) -> None:
-    """What a person types: lines, and passwords, which are not read from the same place."""
+    """The lines and the passwords that a person types."""
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
     typed = iter(passwords)
 
@@ -59,27 +59,27 @@ def type_in(monkeypatch: pytest.MonkeyPatch, *lines: str, passwords: Iterable[st
 
 @pytest.mark.django_db
 class TestCreateAdmin:
-    def test_options_and_a_password_in_the_environment_make_an_admin(self, environment: pytest.MonkeyPatch) -> None:
+    def test_options_and_a_password_in_the_environment_create_an_admin(self, environment: pytest.MonkeyPatch) -> None:
         environment.setenv("ADMIN_PASSWORD", PASSWORD)
-        assert "Made the admin ada." in create_admin(*GIVEN, "--full-name", " Ada L. ", "--no-input")
+        assert "Created the admin ada." in create_admin(*GIVEN, "--full-name", " Ada L. ", "--no-input")
         ada = User.objects.get()
         assert (ada.username, ada.email, ada.full_name) == ("ada", "ada@example.org", "Ada L.")
         assert (ada.role, ada.is_active) == ("admin", True)
         assert ada.check_password(PASSWORD)
 
-    def test_the_environment_alone_makes_an_admin(self, environment: pytest.MonkeyPatch) -> None:
+    def test_the_environment_alone_creates_an_admin(self, environment: pytest.MonkeyPatch) -> None:
         for name, value in {"USERNAME": "ada", "EMAIL": "ada@example.org", "PASSWORD": PASSWORD}.items():
             environment.setenv(f"ADMIN_{name}", value)
         create_admin("--no-input")
         assert User.objects.get().get_full_name() == "ada"
 
-    def test_an_option_comes_before_the_environment(self, environment: pytest.MonkeyPatch) -> None:
+    def test_an_option_overrides_the_environment(self, environment: pytest.MonkeyPatch) -> None:
         environment.setenv("ADMIN_USERNAME", "other")
         environment.setenv("ADMIN_PASSWORD", PASSWORD)
         create_admin(*GIVEN)
         assert User.objects.get().username == "ada"
 
-    def test_what_is_not_given_is_asked_for_until_it_is_right(
+    def test_missing_values_are_asked_for_until_they_are_valid(
         self, environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         passwords = [PASSWORD, "a slip", PASSWORD, PASSWORD]
@@ -88,8 +88,8 @@ class TestCreateAdmin:
         assert capsys.readouterr().out == "Username: Username: Email: Email: "
         complaints, made = printed.rsplit("\n", 2)[0].split("\n"), printed.splitlines()[-1]
         assert complaints[0].startswith("String should match pattern")
-        assert complaints[1:] == ["Must be an e-mail address, in ASCII.", "These are not the same."]
-        assert made.startswith("Made the admin ada.")
+        assert complaints[1:] == ["Must be an e-mail address in ASCII.", "The passwords differ."]
+        assert made.startswith("Created the admin ada.")
         ada = User.objects.get()
         assert (ada.email, ada.check_password(PASSWORD)) == ("ada@example.org", True)
 
@@ -99,8 +99,8 @@ class TestCreateAdmin:
             (["--username", "a b"], "Username: String should match pattern"),
             (["--username", ""], "Username: String should match pattern"),
             (["--username", "ada@example.org"], "Username: String should match pattern"),
-            (["--email", "nowhere"], "Email: Must be an e-mail address, in ASCII."),
-            (["--email", "ada@exämple.org"], "Email: Must be an e-mail address, in ASCII."),
+            (["--email", "nowhere"], "Email: Must be an e-mail address in ASCII."),
+            (["--email", "ada@exämple.org"], "Email: Must be an e-mail address in ASCII."),
             (["--email", f"{'a' * 250}@example.org"], "Email: String should have at most 254 characters."),
             (["--full-name", "A" * 151], "Full name: String should have at most 150 characters."),
             (["--full-name", "\x00"], "Full name: Text must not contain a NUL character."),
@@ -108,7 +108,9 @@ class TestCreateAdmin:
         ],
         ids=lambda value: ascii(value)[:50],
     )
-    def test_a_bad_option_is_one_line(self, environment: pytest.MonkeyPatch, arguments: list[str], reason: str) -> None:
+    def test_an_invalid_option_gives_a_message_of_one_line(
+        self, environment: pytest.MonkeyPatch, arguments: list[str], reason: str
+    ) -> None:
         environment.setenv("ADMIN_PASSWORD", PASSWORD)
         assert refusal(*GIVEN, *arguments).startswith(reason)
 
@@ -125,7 +127,9 @@ class TestCreateAdmin:
         ],
         ids=ascii,
     )
-    def test_a_bad_password_is_one_line(self, environment: pytest.MonkeyPatch, password: str, reason: str) -> None:
+    def test_an_invalid_password_gives_a_message_of_one_line(
+        self, environment: pytest.MonkeyPatch, password: str, reason: str
+    ) -> None:
         environment.setenv("ADMIN_PASSWORD", password)
         assert refusal(*GIVEN).startswith(reason)
 
@@ -137,7 +141,7 @@ class TestCreateAdmin:
         ],
         ids=["name", "address"],
     )
-    def test_what_is_taken_is_one_line(
+    def test_a_taken_name_or_address_gives_a_message_of_one_line(
         self, environment: pytest.MonkeyPatch, taken: dict[str, str], reason: str
     ) -> None:
         make_user(**taken)
@@ -153,20 +157,20 @@ class TestCreateAdmin:
         ],
         ids=["nothing", "a name", "no password"],
     )
-    def test_without_input_what_is_missing_is_named(
+    def test_missing_options_are_named_with_no_input(
         self, environment: pytest.MonkeyPatch, arguments: list[str], reason: str
     ) -> None:
         assert refusal(*arguments, "--no-input") == reason
 
     @pytest.mark.parametrize("arguments", [[], ["--username", "ada"], GIVEN], ids=["name", "address", "password"])
-    def test_where_nobody_answers_it_says_what_to_do(
+    def test_the_message_without_a_terminal_says_what_to_do(
         self, environment: pytest.MonkeyPatch, arguments: list[str]
     ) -> None:
         type_in(environment)
-        assert refusal(*arguments).startswith("Nobody answered: ")
+        assert refusal(*arguments).startswith("There is no input: ")
 
 
-def test_a_fresh_database_gets_its_admin_in_one_command(tmp_path: Path) -> None:
+def test_an_empty_database_is_migrated_and_gets_an_admin(tmp_path: Path) -> None:
     given = {"ADMIN_USERNAME": "ada", "ADMIN_EMAIL": "ada@example.org", "ADMIN_PASSWORD": PASSWORD}
     made = manage(tmp_path, "create_admin", "--no-input", **given)
     assert (made.returncode, made.stdout.count("\n")) == (0, 1), made.stderr
@@ -181,7 +185,7 @@ def purged() -> str:
 
 @pytest.mark.django_db
 class TestPurgeSessions:
-    def test_what_is_over_by_its_age_goes_and_all_else_stays(self, settings: Any) -> None:
+    def test_only_sessions_that_have_ended_are_deleted(self, settings: Any) -> None:
         now, reader = timezone.now(), make_user()
         with time_machine.travel(now, tick=False) as clock:
             sessions.start(reader)
@@ -190,15 +194,15 @@ class TestPurgeSessions:
                 clock.shift(timedelta(days=6) - timedelta(seconds=1))
                 used = sessions.refresh(used.refresh_token)
             fresh = sessions.start(reader)
-            assert "Deleted 1 session" in purged()
+            assert "Deleted 1 ended session" in purged()
             assert reader.sessions.count() == 2
             clock.move_to(now + settings.SESSION_LIFETIME)
-            assert "Deleted 1 session" in purged()
+            assert "Deleted 1 ended session" in purged()
             assert reader.sessions.count() == 1
             assert sessions.refresh(fresh.refresh_token)
-        assert "Deleted 0 sessions" in purged()
+        assert "Deleted 0 ended sessions" in purged()
 
-    def test_the_admin_sites_own_sessions_go_too(self, client: Client, settings: Any) -> None:
+    def test_ended_sessions_of_the_admin_site_are_deleted_too(self, client: Client, settings: Any) -> None:
         client.force_login(make_admin())
         purged()
         assert AdminSiteSession.objects.count() == 1

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a request that is sent again is done once."""
+"""`Idempotency-Key`: a repeated request is executed once."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ def authors_api(api: Api) -> Api:
     return api.acting_as(make_author())
 
 
-def test_the_same_request_gets_the_first_answer(authors_api: Api) -> None:
+def test_a_repeated_request_gets_the_first_response(authors_api: Api) -> None:
     first, second = (authors_api.post("/posts", POST, **KEY) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.content == second.content
@@ -37,7 +37,7 @@ def test_the_same_request_gets_the_first_answer(authors_api: Api) -> None:
     assert list(first.json()) == list(plain)
 
 
-def test_the_first_answer_stays_though_the_post_was_changed(authors_api: Api) -> None:
+def test_the_first_response_is_repeated_after_the_post_has_changed(authors_api: Api) -> None:
     first = authors_api.post("/posts", POST, **KEY)
     authors_api.patch(f"/posts/{first.json()['id']}", {"title": "After"})
     assert authors_api.post("/posts", POST, **KEY).content == first.content
@@ -49,13 +49,13 @@ def test_another_body_with_the_same_key_is_422(authors_api: Api) -> None:
     assert Post.objects.count() == 1
 
 
-def test_a_key_is_each_users_own(api: Api, authors_api: Api) -> None:
+def test_two_users_may_send_the_same_key(api: Api, authors_api: Api) -> None:
     authors_api.post("/posts", POST, **KEY)
     assert api.acting_as(make_author()).post("/posts", POST, **KEY).status_code == 201
     assert Post.objects.count() == 2
 
 
-def test_a_request_that_failed_may_be_sent_again(authors_api: Api) -> None:
+def test_a_failed_request_can_be_repeated(authors_api: Api) -> None:
     taken = POST | {"slug": "taken"}
     other = authors_api.post("/posts", taken).json()
     assert_problem(authors_api.post("/posts", taken, **KEY), 409, "slug_taken")
@@ -64,7 +64,7 @@ def test_a_request_that_failed_may_be_sent_again(authors_api: Api) -> None:
     assert authors_api.post("/posts", taken, **KEY).status_code == 201
 
 
-def test_a_key_is_forgotten_after_a_day(authors_api: Api) -> None:
+def test_a_key_is_deleted_after_a_day(authors_api: Api) -> None:
     authors_api.post("/posts", POST, **KEY)
     IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(hours=24, seconds=1))
     assert authors_api.post("/posts", POST | {"title": "Twice"}, **KEY).status_code == 201
@@ -75,12 +75,12 @@ def test_a_key_is_forgotten_after_a_day(authors_api: Api) -> None:
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 256, "tab\t"])
-def test_a_key_is_visible_ascii(authors_api: Api, key: str) -> None:
+def test_a_key_must_be_visible_ascii(authors_api: Api, key: str) -> None:
     response = authors_api.post("/posts", POST, **{"Idempotency-Key": key})
     assert_problem(response, 422, "validation_error", "#/header/idempotency-key")
 
 
-def test_users_are_made_once_too(api: Api) -> None:
+def test_a_user_is_created_once(api: Api) -> None:
     admins_api = api.acting_as(make_admin())
     body = {"username": "ines", "email": "ines@example.com", "password": "quiet-river-lantern"}
     first, second = (admins_api.post("/users", body, **KEY) for _ in range(2))
@@ -96,7 +96,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_eight_at_once_make_one_post(threads: ThreadPoolExecutor) -> None:
+def test_eight_concurrent_requests_create_one_post(threads: ThreadPoolExecutor) -> None:
     author = make_author()
     api = Api(Client(), author)
 

@@ -1,4 +1,4 @@
-"""Mails: nobody waits for one, a mail server that fails harms nobody, and the queue has an end."""
+"""Mails: no caller waits for one, a failing mail server affects no request, and the queue is bounded."""
 
 import logging
 from threading import Event
@@ -14,12 +14,12 @@ from tests.server import free_port
 INES = User(pk=7, username="ines", email="ines@example.com", password="!")
 
 
-def test_nobody_is_sent_nothing(sent: Sent) -> None:
+def test_no_mail_is_sent_without_a_user(sent: Sent) -> None:
     mails.send_password_reset(None).result(timeout=10)
     assert sent() == []
 
 
-def test_a_mail_bears_the_sender_of_the_setting_and_the_name_of_the_user(sent: Sent, settings: Any) -> None:
+def test_a_mail_has_the_configured_sender_and_the_name_of_the_user(sent: Sent, settings: Any) -> None:
     settings.DEFAULT_FROM_EMAIL = "Blog <blog@example.org>"
     mails.send_password_reset(INES)
     mails.send_password_changed(INES)
@@ -32,9 +32,9 @@ def test_a_mail_bears_the_sender_of_the_setting_and_the_name_of_the_user(sent: S
     assert all(mail.body.startswith("Hello ines,\n") for mail in sent())
 
 
-def test_nobody_waits_for_a_slow_mail_server(sent: Sent) -> None:
+def test_a_slow_mail_server_blocks_no_caller(sent: Sent) -> None:
     answered = Event()
-    mails._postman.submit(answered.wait, 10)
+    mails._mail_executor.submit(answered.wait, 10)
     try:
         waiting = mails.send_password_changed(INES)
         assert not waiting.done()
@@ -59,26 +59,26 @@ def test_a_mail_that_cannot_be_sent_is_logged_and_stops_no_other(
     assert record.getMessage() == "A mail could not be sent: Your password was changed"
 
 
-def test_what_is_too_much_to_keep_is_dropped_and_logged(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mail_beyond_the_queue_is_dropped_and_logged(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(mails.MAX_WAITING):
-        assert mails._places.acquire(blocking=False)
+        assert mails._slots.acquire(blocking=False)
     try:
         assert mails.send_password_changed(INES).done()
     finally:
-        mails._places.release(mails.MAX_WAITING)
+        mails._slots.release(mails.MAX_WAITING)
     assert sent() == []
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     mails.send_password_changed(INES)
     assert len(sent()) == 1
 
 
-def test_a_place_in_the_queue_is_free_again_after_each_mail(sent: Sent) -> None:
+def test_each_mail_releases_its_slot_in_the_queue(sent: Sent) -> None:
     for _ in range(mails.MAX_WAITING - 1):
-        assert mails._places.acquire(blocking=False)
+        assert mails._slots.acquire(blocking=False)
     try:
         for _ in range(3):
             mails.send_password_changed(INES)
             sent()
     finally:
-        mails._places.release(mails.MAX_WAITING - 1)
+        mails._slots.release(mails.MAX_WAITING - 1)
     assert len(sent()) == 3

@@ -1,4 +1,4 @@
-"""The user model: uniqueness, roles, scopes, and what Django's own commands ask of it."""
+"""The models: uniqueness, roles, scopes, and what Django's own commands call."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
         {"username": "other", "email": "INES@Example.COM"},
     ],
 )
-def test_the_database_keeps_names_and_addresses_unique_in_every_case_of_letters(twin: dict[str, str]) -> None:
+def test_names_and_addresses_are_unique_whatever_their_letter_case(twin: dict[str, str]) -> None:
     make_user(username="Ines.Moreau", email="ines@example.com")
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.bulk_create([User(password="!", **twin)])
@@ -86,14 +86,14 @@ def test_authors_may_change_their_own_posts_and_editors_all(role: Role, own: boo
 
 
 @pytest.mark.parametrize("role", Role.values)
-def test_who_is_not_active_may_do_nothing(role: str) -> None:
+def test_an_inactive_user_has_no_permissions(role: str) -> None:
     user = User(role=role, is_active=False)
     assert not user.has_perm("posts.add_post")
     assert not user.has_module_perms("posts")
 
 
 @pytest.mark.parametrize("login", ["Ines", "ines", "INES", "ines@example.com", "INES@EXAMPLE.COM"])
-def test_a_login_is_a_name_or_an_address_in_any_case_of_letters(login: str) -> None:
+def test_a_login_is_a_name_or_an_address_in_any_letter_case(login: str) -> None:
     ines = make_user(username="Ines", email="Ines@Example.com")
     make_user()
     assert User.objects.with_login(login).get() == ines
@@ -101,7 +101,7 @@ def test_a_login_is_a_name_or_an_address_in_any_case_of_letters(login: str) -> N
 
 
 @pytest.mark.parametrize("login", [None, "", "ine", "example.com", "@"])
-def test_a_part_of_a_login_finds_nobody(login: str | None) -> None:
+def test_a_part_of_a_login_finds_no_user(login: str | None) -> None:
     make_user(username="ines", email="ines@example.com")
     with pytest.raises(User.DoesNotExist):
         User.objects.get_by_natural_key(login)
@@ -113,25 +113,25 @@ def test_an_account_is_loaded_without_the_password() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "names"),
+    ("conditions", "names"),
     [
         ({}, {"ines", "tomas", "gone"}),
         ({"role": "author"}, {"ines", "gone"}),
         ({"is_active": True}, {"ines", "tomas"}),
         ({"is_active": False}, {"gone"}),
         ({"role": "author", "is_active": True}, {"ines"}),
-        ({"q": "INE"}, {"ines"}),
-        ({"q": "rivera"}, {"tomas"}),
-        ({"q": "@example.org"}, {"gone"}),
-        ({"q": "%"}, set()),
-        ({"q": "_"}, set()),
+        ({"search": "INE"}, {"ines"}),
+        ({"search": "rivera"}, {"tomas"}),
+        ({"search": "@example.org"}, {"gone"}),
+        ({"search": "%"}, set()),
+        ({"search": "_"}, set()),
     ],
 )
-def test_matching_narrows_by_every_condition_that_is_given(question: dict[str, Any], names: set[str]) -> None:
+def test_matching_narrows_by_every_condition_that_is_given(conditions: dict[str, Any], names: set[str]) -> None:
     make_author(username="ines", email="a@example.com", full_name="I. Moreau")
     make_user(username="tomas", email="b@example.com", full_name="T. Rivera")
     make_author(username="gone", email="c@example.org", is_active=False)
-    assert {user.username for user in User.objects.matching(**question)} == names
+    assert {user.username for user in User.objects.matching(**conditions)} == names
 
 
 def test_active_and_admins_narrow_the_users() -> None:
@@ -147,7 +147,7 @@ def test_the_full_name_falls_back_to_the_username() -> None:
     assert (named.get_full_name(), named.get_short_name(), str(named)) == ("Ines Moreau", "Ines Moreau", "ines")
 
 
-def test_createsuperuser_makes_an_admin_with_that_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_createsuperuser_creates_an_admin_with_that_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", PASSWORD)
     call_command("createsuperuser", "--noinput", "--username=ada", "--email=ada@example.com", verbosity=0)
     ada = User.objects.get()
@@ -156,7 +156,7 @@ def test_createsuperuser_makes_an_admin_with_that_password(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("password", [PASSWORD, None], ids=["another", "none any more"])
-def test_a_new_password_that_is_saved_ends_every_session(password: str | None) -> None:
+def test_saving_a_new_password_ends_every_session(password: str | None) -> None:
     reader, other = make_user(), make_user()
     for user in (reader, reader, other):
         sessions.start(user)
@@ -167,7 +167,7 @@ def test_a_new_password_that_is_saved_ends_every_session(password: str | None) -
     assert other.sessions.exists()
 
 
-def test_any_other_change_that_is_saved_ends_no_session() -> None:
+def test_saving_other_changes_ends_no_session() -> None:
     reader = make_user()
     sessions.start(reader)
     reader.refresh_from_db()
@@ -177,7 +177,7 @@ def test_any_other_change_that_is_saved_ends_no_session() -> None:
     assert reader.sessions.exists()
 
 
-def test_a_session_tells_since_when_and_with_what() -> None:
+def test_the_text_of_a_session_has_its_start_and_its_client() -> None:
     reader = make_user()
     with time_machine.travel(datetime(2026, 1, 31, 12, tzinfo=UTC), tick=False):
         sessions.start(reader, user_agent="Curious/1.0")
@@ -188,7 +188,7 @@ def test_a_session_tells_since_when_and_with_what() -> None:
     ]
 
 
-def test_what_lists_show_is_loaded_without_what_a_token_could_be_made_from() -> None:
+def test_sessions_and_tokens_are_loaded_without_secrets() -> None:
     reader = make_user()
     sessions.start(reader)
     api_tokens.create_api_token(user=reader, name="Build", scope="read")

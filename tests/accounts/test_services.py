@@ -1,4 +1,4 @@
-"""Units of work on users: each is stored whole or not at all, and the last admin stays."""
+"""The services of users: each is atomic, and the last admin remains."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ NOBODY = 2**40
 
 
 class Interrupted(Exception):
-    """What the tests throw into a unit of work."""
+    """An error that interrupts a service."""
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def deletion_fails(model: type[Model]) -> Iterator[None]:
         pre_delete.disconnect(interrupt, sender=model)
 
 
-def test_who_registers_is_an_active_reader_with_a_hashed_password() -> None:
+def test_registration_creates_an_active_reader_with_a_hashed_password() -> None:
     user = register_user(username="ines", email="ines@example.com", password=PASSWORD)
     user.refresh_from_db()
     assert (user.username, user.email, user.role, user.is_active) == ("ines", "ines@example.com", Role.READER, True)
@@ -103,7 +103,7 @@ def test_an_update_without_changes_returns_the_user() -> None:
     assert services.update_user(user_id=user.pk, changes={}).full_name == "Ines"
 
 
-def test_what_happens_to_nobody_is_not_found() -> None:
+def test_an_unknown_user_is_not_found() -> None:
     with pytest.raises(NotFound):
         services.update_user(user_id=NOBODY, changes={"bio": "x"})
     with pytest.raises(NotFound):
@@ -124,9 +124,9 @@ def test_the_last_active_admin_can_be_neither_demoted_nor_deactivated(changes: d
 def test_the_last_active_admin_cannot_be_deleted() -> None:
     admin, editor = make_admin(), make_editor()
     make_admin(is_active=False)
-    for heir in (None, editor.pk):
+    for new_owner in (None, editor.pk):
         with pytest.raises(LastAdmin):
-            services.delete_user(user_id=admin.pk, reassign_to=heir)
+            services.delete_user(user_id=admin.pk, reassign_to=new_owner)
     assert User.objects.filter(pk=admin.pk).exists()
 
 
@@ -137,7 +137,7 @@ def test_the_last_active_admin_may_change_everything_else() -> None:
     assert admin.username == "root"
 
 
-def test_of_two_admins_one_may_go() -> None:
+def test_one_of_two_admins_can_be_deleted() -> None:
     first, second, former = make_admin(), make_admin(), make_admin(is_active=False)
     services.update_user(user_id=former.pk, changes={"role": "reader"})
     services.delete_user(user_id=first.pk)
@@ -146,46 +146,46 @@ def test_of_two_admins_one_may_go() -> None:
     assert set(User.objects.all()) == {second, former}
 
 
-def test_a_user_with_posts_stays_until_somebody_takes_them() -> None:
-    author, heir = make_author(), make_author()
+def test_a_user_with_posts_is_deleted_only_if_they_are_reassigned() -> None:
+    author, new_owner = make_author(), make_author()
     post, draft, others = make_post(author=author), make_draft(author=author), make_post()
     with pytest.raises(UserHasPosts):
         services.delete_user(user_id=author.pk)
     assert set(author.posts.all()) == {post, draft}
-    services.delete_user(user_id=author.pk, reassign_to=heir.pk)
-    assert set(heir.posts.all()) == {post, draft}
+    services.delete_user(user_id=author.pk, reassign_to=new_owner.pk)
+    assert set(new_owner.posts.all()) == {post, draft}
     assert not User.objects.filter(pk=author.pk).exists()
     others.refresh_from_db()
-    assert others.author != heir
+    assert others.author != new_owner
 
 
 @pytest.mark.parametrize("case", ["reader", "inactive", "nobody", "themselves"])
 def test_posts_go_only_to_another_active_user_who_may_write(case: str) -> None:
     author = make_author()
     post = make_post(author=author)
-    heir = {
+    new_owner = {
         "reader": lambda: make_user().pk,
         "inactive": lambda: make_author(is_active=False).pk,
         "nobody": lambda: NOBODY,
         "themselves": lambda: author.pk,
     }[case]()
     with pytest.raises(Invalid) as refusal:
-        services.delete_user(user_id=author.pk, reassign_to=heir)
+        services.delete_user(user_id=author.pk, reassign_to=new_owner)
     assert [error.pointer for error in refusal.value.errors] == ["#/query/reassign_to"]
     post.refresh_from_db()
     assert post.author == author
 
 
-def test_a_deletion_that_fails_midway_takes_the_posts_from_nobody() -> None:
-    author, heir = make_author(), make_author()
+def test_a_failed_deletion_reassigns_no_posts() -> None:
+    author, new_owner = make_author(), make_author()
     post = make_post(author=author)
     with deletion_fails(User), pytest.raises(Interrupted):
-        services.delete_user(user_id=author.pk, reassign_to=heir.pk)
+        services.delete_user(user_id=author.pk, reassign_to=new_owner.pk)
     assert Post.objects.get(pk=post.pk).author == author
     assert User.objects.filter(pk=author.pk).exists()
 
 
-def test_an_admin_who_changes_rights_is_written_down() -> None:
+def test_a_change_of_rights_by_an_admin_is_logged() -> None:
     admin, reader = make_admin(), make_user(username="ines")
     services.update_user(user_id=reader.pk, changes={"role": "author", "is_active": False}, actor=admin)
     entries = LogEntry.objects.order_by("pk")
@@ -195,14 +195,14 @@ def test_an_admin_who_changes_rights_is_written_down() -> None:
     }
 
 
-def test_what_is_no_change_of_rights_is_not_written_down() -> None:
+def test_other_changes_are_not_logged() -> None:
     admin, reader = make_admin(), make_user()
     services.update_user(user_id=reader.pk, changes={"role": "reader", "is_active": True, "bio": "x"}, actor=admin)
     services.update_user(user_id=reader.pk, changes={"role": "author"})
     assert not LogEntry.objects.exists()
 
 
-def test_who_is_deactivated_loses_every_session_and_a_refused_deactivation_ends_none() -> None:
+def test_deactivation_ends_sessions_unless_it_is_refused() -> None:
     admin, reader = make_admin(), make_user()
     for user in (admin, reader, reader):
         sessions.start(user)

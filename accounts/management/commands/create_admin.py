@@ -1,4 +1,4 @@
-"""`manage.py create_admin`: the first user of a new blog."""
+"""`manage.py create_admin`: creates an admin, for example the first user of a new site."""
 
 import os
 from getpass import getpass
@@ -24,8 +24,8 @@ PASSWORD: TypeAdapter[str] = TypeAdapter(Password)
 
 class Command(BaseCommand):
     help = (
-        "Make an admin. What is not given is asked for; ADMIN_USERNAME, ADMIN_EMAIL and ADMIN_PASSWORD in the "
-        "environment count as given, for provisioning. "
+        "Create an admin. The command asks for what no option gives. For provisioning, it also reads ADMIN_USERNAME, "
+        "ADMIN_EMAIL and ADMIN_PASSWORD from the environment. "
         "Example: ADMIN_PASSWORD=… manage.py create_admin --username ada --email ada@example.org"
     )
 
@@ -38,21 +38,21 @@ class Command(BaseCommand):
     def handle(self, *, no_input: bool, **options: Any) -> None:
         migrate_under_lock(verbosity=options["verbosity"])
         try:
-            fields = {name: self._valid(name, options[name], no_input) for name in TYPES}
+            fields = {name: self._validated(name, options[name], no_input) for name in TYPES}
             password = os.environ.get("ADMIN_PASSWORD") or self._ask_password(no_input)
             PASSWORD.validate_python(password)
             async_to_sync(services.add_user)(password=password, role=Role.ADMIN, **fields)
         except (EOFError, KeyboardInterrupt):
-            raise CommandError("Nobody answered: give the options, and ADMIN_PASSWORD in the environment.") from None
+            raise CommandError("There is no input: give the options, and ADMIN_PASSWORD in the environment.") from None
         except ValidationError as error:
             raise CommandError(f"Password: {error.errors()[0]['msg']}.") from None
         except BlogError as error:
             reasons = [problem.message for problem in error.errors] or [error.detail]
             raise CommandError(" ".join(reasons)) from None
-        self.stdout.write(f"Made the admin {fields['username']}. Log in at /admin/, or by POST /api/v1/auth/login.")
+        self.stdout.write(f"Created the admin {fields['username']}. Log in at /admin/, or POST to /api/v1/auth/login.")
 
-    def _valid(self, name: str, given: str | None, no_input: bool) -> str:
-        """What was given or is typed, as the API would take it."""
+    def _validated(self, name: str, given: str | None, no_input: bool) -> str:
+        """The value of a field, from its option or from the terminal, validated as in the API."""
         while True:
             if given is None and no_input:
                 raise CommandError(f"Give --{name.replace('_', '-')}.")
@@ -72,4 +72,4 @@ class Command(BaseCommand):
             password = getpass("Password: ")
             if password == getpass("Password again: "):
                 return password
-            self.stderr.write("These are not the same.")
+            self.stderr.write("The passwords differ.")

@@ -1,4 +1,4 @@
-"""`manage.py purge_sessions`: housekeeping, for a daily timer."""
+"""`manage.py purge_sessions`: deletes sessions that have ended. Run it once a day."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from accounts.credentials import sessions
 
 class Command(BaseCommand):
     help = (
-        "Delete the sessions that are over by their age: those of the API, and those of the admin site. "
-        "Example, each night by cron: 0 4 * * * manage.py purge_sessions"
+        "Delete the sessions of the API and of the admin site that have ended by their age. "
+        "Example, every night by cron: 0 4 * * * manage.py purge_sessions"
     )
 
     def handle(self, **options: Any) -> None:
         count = sessions.purge()
         call_command("clearsessions")
-        self.stdout.write(f"Deleted {count} sessions of the API that were over, and what the admin site had of these.")
+        self.stdout.write(f"Deleted {count} ended sessions of the API, and the ended sessions of the admin site.")

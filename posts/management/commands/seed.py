@@ -4,7 +4,6 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 from tqdm import tqdm
 
 from blogsite.db.migration_lock import migrate_under_lock
@@ -44,9 +43,8 @@ class Command(BaseCommand):
                 f"This site has users who are not sample users ({names}). To add sample data anyway, use --yes."
             )
         try:
-            with transaction.atomic():
-                passwords = seeding.seed_users(password=password)
-                written = seeding.seed_posts()
+            passwords = seeding.seed_users(password=password)
+            written = seeding.seed_posts()
         except BlogError as error:
             raise CommandError(f"A sample user cannot be created: {error.detail}") from None
         generated = 0

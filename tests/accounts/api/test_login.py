@@ -8,13 +8,13 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from accounts.credentials import access_tokens, passwords
 from accounts.models import Session, User
-from tests.accounts.credentials.test_passwords import full_queue
+from tests.accounts.password_queue import full_queue
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_user
 
 
 @pytest.mark.parametrize("login", ["Ines", "ines", "INES", "ines@example.com", "INES@Example.Com"])
-def test_a_name_or_an_address_in_any_case_of_letters_logs_in(api: Api, login: str) -> None:
+def test_a_name_or_an_address_in_any_letter_case_logs_in(api: Api, login: str) -> None:
     reader = make_user(username="Ines", email="Ines@example.com", password=PASSWORD)
     response = api.post("/auth/login", {"username": login, "password": PASSWORD})
     assert response.status_code == 200
@@ -26,15 +26,13 @@ def test_a_name_or_an_address_in_any_case_of_letters_logs_in(api: Api, login: st
     assert response["Cache-Control"] == "private, no-store"
 
 
-def test_the_token_opens_what_is_ones_own(api: Api) -> None:
+def test_the_access_token_reads_the_users_account(api: Api) -> None:
     reader = make_user(password=PASSWORD)
     token = api.post("/auth/login", {"username": reader.username, "password": PASSWORD}).json()["access_token"]
     assert api.get("/users/me", Authorization=f"Bearer {token}").json()["id"] == reader.pk
 
 
-def test_a_wrong_password_an_unknown_and_an_inactive_user_get_the_same_answer(
-    api: Api, forget_failures: Callable[[], None]
-) -> None:
+def test_every_refused_login_gets_the_same_response(api: Api, forget_failures: Callable[[], None]) -> None:
     make_user(username="ines", email="ines@example.com", password=PASSWORD)
     make_user(username="gone", email="gone@example.com", password=PASSWORD, is_active=False)
     make_user(username="nopassword")
@@ -60,7 +58,7 @@ def test_a_wrong_password_an_unknown_and_an_inactive_user_get_the_same_answer(
     assert not Session.objects.exists()
 
 
-def test_a_weaker_hash_of_old_is_made_anew_by_the_right_password_alone(api: Api) -> None:
+def test_a_weaker_hash_is_replaced_after_a_correct_password(api: Api) -> None:
     reader = make_user(username="ines")
     weak_hash = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
     User.objects.filter(pk=reader.pk).update(password=weak_hash)
@@ -83,7 +81,7 @@ def test_a_weaker_hash_of_old_is_made_anew_by_the_right_password_alone(api: Api)
 def test_every_attempt_costs_one_hash(api: Api, monkeypatch: pytest.MonkeyPatch, name: str, password: str) -> None:
     make_user(username="ines", password=PASSWORD)
     make_user(username="gone", password=PASSWORD, is_active=False)
-    passwords._nobodys_hash()
+    passwords._dummy_hash()
     hashed: list[str] = []
     verify = passwords.Argon2Hasher.verify
 
@@ -98,7 +96,7 @@ def test_every_attempt_costs_one_hash(api: Api, monkeypatch: pytest.MonkeyPatch,
     ]
 
 
-def test_a_full_queue_of_passwords_says_to_come_back(api: Api) -> None:
+def test_a_full_password_queue_is_503(api: Api) -> None:
     make_user(username="ines", password=PASSWORD)
     with full_queue():
         response = api.post("/auth/login", {"username": "ines", "password": PASSWORD})

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from tests.accounts.conftest import Sent
-from tests.accounts.credentials.test_passwords import full_queue
+from tests.accounts.password_queue import full_queue
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_user
 
 
-def test_everybody_reads_their_own_account(api: Api) -> None:
+def test_a_user_reads_their_own_account(api: Api) -> None:
     reader = make_user(full_name="Ines Moreau", email="Ines@example.com")
     response = api.acting_as(reader).get("/users/me")
     assert response.status_code == 200
@@ -27,7 +27,7 @@ def test_everybody_reads_their_own_account(api: Api) -> None:
     }
 
 
-def test_a_change_keeps_what_is_absent(api: Api) -> None:
+def test_absent_fields_keep_their_values(api: Api) -> None:
     reader = make_user(full_name="Before", bio="Before")
     readers_api = api.acting_as(reader)
     answer = readers_api.patch("/users/me", {"full_name": "  After "}).json()
@@ -41,7 +41,7 @@ def test_an_absent_body_changes_nothing(api: Api) -> None:
     assert api.acting_as(make_user()).send("PATCH", "/users/me").status_code == 200
 
 
-def test_a_change_touches_nobody_else(api: Api) -> None:
+def test_a_change_affects_no_other_user(api: Api) -> None:
     reader, other = make_user(), make_user(bio="Mine")
     api.acting_as(reader).patch("/users/me", {"bio": "Not theirs"})
     other.refresh_from_db()
@@ -76,7 +76,7 @@ def test_a_change_touches_nobody_else(api: Api) -> None:
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_a_bad_field_is_named_and_nothing_is_stored(api: Api, fields: dict[str, Any], pointer: str) -> None:
+def test_an_invalid_field_is_named_and_nothing_is_stored(api: Api, fields: dict[str, Any], pointer: str) -> None:
     reader = make_user(full_name="Before", bio="Before")
     response = api.acting_as(reader).patch("/users/me", {"full_name": "After", "bio": "After", **fields})
     assert_problem(response, 422, "validation_error", pointer)
@@ -94,7 +94,7 @@ NEW_EMAIL = "new@example.com"
 
 
 class TestEmail:
-    def test_another_address_needs_the_password_and_the_old_one_is_told(self, api: Api, sent: Sent) -> None:
+    def test_a_new_address_needs_the_password_and_the_old_one_gets_a_mail(self, api: Api, sent: Sent) -> None:
         reader = make_user(username="ines", email="old@example.com", full_name="Ines Moreau", password=PASSWORD)
         body = {"email": NEW_EMAIL, "full_name": "Ines M.", "current_password": PASSWORD}
         response = api.acting_as(reader).patch("/users/me", body)
@@ -110,7 +110,7 @@ class TestEmail:
         assert NEW_EMAIL not in mail.body
 
     @pytest.mark.parametrize("confirmation", [{}, {"current_password": "wrong"}], ids=["absent", "wrong"])
-    def test_without_the_right_password_nothing_changes(
+    def test_nothing_changes_without_the_correct_password(
         self, api: Api, sent: Sent, confirmation: dict[str, str]
     ) -> None:
         reader = make_user(email="old@example.com", password=PASSWORD)
@@ -120,14 +120,14 @@ class TestEmail:
         assert (reader.email, reader.full_name) == ("old@example.com", "")
         assert sent() == []
 
-    def test_other_letters_are_another_address(self, api: Api) -> None:
+    def test_another_letter_case_is_another_address(self, api: Api) -> None:
         readers_api = api.acting_as(make_user(email="ines@example.com", password=PASSWORD))
         change = {"email": "Ines@example.com"}
         assert_problem(readers_api.patch("/users/me", change), 422, "wrong_password", "#/current_password")
         answer = readers_api.patch("/users/me", {**change, "current_password": PASSWORD})
         assert answer.json()["email"] == "Ines@example.com"
 
-    def test_the_address_that_one_has_needs_no_password(self, api: Api, sent: Sent) -> None:
+    def test_the_current_address_needs_no_password(self, api: Api, sent: Sent) -> None:
         readers_api = api.acting_as(make_user(email="ines@example.com"))
         with full_queue():
             answer = readers_api.patch("/users/me", {"email": "ines@example.com", "full_name": "Ines"})

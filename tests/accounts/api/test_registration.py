@@ -11,7 +11,7 @@ from tests.factories import PASSWORD, make_user
 REGISTRATION = {"username": "Ines.Moreau", "email": "ines@example.com", "password": PASSWORD}
 
 
-def test_a_new_account_is_a_readers_and_shows_no_password(api: Api) -> None:
+def test_a_new_account_has_the_role_reader_and_shows_no_password(api: Api) -> None:
     response = api.post("/auth/register", {**REGISTRATION, "full_name": " Ines Moreau "})
     assert response.status_code == 201
     account = response.json()
@@ -100,22 +100,22 @@ def test_registration_may_be_closed(api: Api, settings: Any) -> None:
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_a_bad_field_is_named_and_nothing_is_stored(api: Api, fields: dict[str, Any], pointer: str) -> None:
+def test_an_invalid_field_is_named_and_nothing_is_stored(api: Api, fields: dict[str, Any], pointer: str) -> None:
     assert_problem(api.post("/auth/register", {**REGISTRATION, **fields}), 422, "validation_error", pointer)
     assert not User.objects.exists()
 
 
-def test_every_bad_field_is_named_at_once(api: Api) -> None:
+def test_every_invalid_field_is_named(api: Api) -> None:
     response = api.post("/auth/register", {"email": "x", "role": "admin"})
     assert_problem(response, 422, "validation_error", "#/username", "#/email", "#/password", "#/role")
 
 
 @pytest.mark.parametrize("body", [[], "text", 1, None], ids=repr)
-def test_a_body_that_is_no_object_is_refused(api: Api, body: Any) -> None:
+def test_a_body_that_is_not_an_object_is_refused(api: Api, body: Any) -> None:
     response = api.post("/auth/register", body if body is not None else b"null")
     assert_problem(response, 422, "validation_error", "#")
 
 
-def test_white_space_around_an_address_is_dropped(api: Api) -> None:
+def test_white_space_around_an_address_is_removed(api: Api) -> None:
     response = api.post("/auth/register", {**REGISTRATION, "email": "  ines@example.com \n"})
     assert response.json()["email"] == "ines@example.com"

@@ -1,7 +1,6 @@
-"""Sessions: their tokens, how these rotate, and everything that ends them."""
+"""Logging out, listing and ending sessions, and everything that ends all sessions of a user."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,14 +8,14 @@ import pytest
 import time_machine
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from time_machine import Traveller
 
-from accounts.credentials import access_tokens, sessions
-from accounts.credentials.sessions import TokenPair
-from accounts.models import Session, User
+from accounts.credentials import sessions
+from accounts.models import User
+from tests.accounts.session_tokens import assert_ended, assert_valid, refresh, session_of
 from tests.client import Api, access_token, assert_problem
 from tests.factories import PASSWORD, make_admin, make_author, make_user
 
@@ -36,202 +35,10 @@ def reader(db: None) -> User:
     return make_user(username="ines")
 
 
-def refresh(api: Api, token: str, **headers: str) -> TokenPair:
-    response = api.post("/auth/refresh", {"refresh_token": token}, **headers)
-    assert response.status_code == 200, response.content
-    assert response["Cache-Control"] == "private, no-store"
-    answer = response.json()
-    assert answer.pop("token_type") == "bearer"
-    return TokenPair(**answer)
-
-
-def assert_good(api: Api, access_token: str) -> None:
-    assert api.get("/users/me", Authorization=f"Bearer {access_token}").status_code == 200
-
-
-def assert_over(api: Api, *pairs: TokenPair) -> None:
-    """Neither kind of token is good for anything."""
-    for pair in pairs:
-        assert_problem(api.get("/users/me", Authorization=f"Bearer {pair.access_token}"), 401, "unauthenticated")
-        assert_problem(api.post("/auth/refresh", {"refresh_token": pair.refresh_token}), 401, "unauthenticated")
-
-
 def listed(api: Api, access_token: str, **query: Any) -> Any:
     response = api.get("/auth/sessions", query, Authorization=f"Bearer {access_token}")
     assert response.status_code == 200
     return response.json()
-
-
-def session_of(pair: TokenPair) -> Session:
-    return Session.objects.get(pk=access_tokens.verify(pair.access_token).session_id)
-
-
-class TestRefreshing:
-    def test_a_login_starts_a_session_of_two_tokens(self, api: Api) -> None:
-        reader = make_user(password=PASSWORD)
-        answer = api.post("/auth/login", {"username": reader.username, "password": PASSWORD}).json()
-        assert_good(api, answer["access_token"])
-        assert session_of(refresh(api, answer["refresh_token"])) == reader.sessions.get()
-
-    def test_a_refresh_gives_two_new_tokens_of_the_same_session(self, api: Api, reader: User) -> None:
-        first = sessions.start(reader)
-        second = refresh(api, first.refresh_token)
-        assert first.refresh_token != second.refresh_token
-        assert first.access_token != second.access_token
-        assert second.expires_in == 600
-        assert session_of(first) == session_of(second) == reader.sessions.get()
-        for pair in (first, second):
-            assert_good(api, pair.access_token)
-
-    def test_the_newest_token_is_good_any_number_of_times_in_a_row(self, api: Api, reader: User) -> None:
-        pairs = [sessions.start(reader)]
-        for _ in range(5):
-            pairs.append(refresh(api, pairs[-1].refresh_token))
-        assert len({pair.refresh_token for pair in pairs}) == 6
-        assert_good(api, pairs[-1].access_token)
-
-    def test_no_token_is_stored(self, api: Api, reader: User) -> None:
-        pairs = [sessions.start(reader)]
-        pairs.append(refresh(api, pairs[0].refresh_token))
-        stored = str(Session.objects.values().get())
-        for pair in pairs:
-            assert pair.refresh_token.partition(".")[2] not in stored
-            assert pair.access_token not in stored
-
-    def test_a_refresh_needs_no_access_token_and_minds_none(self, api: Api, reader: User) -> None:
-        pair = sessions.start(reader)
-        refresh(api, pair.refresh_token, Authorization="Bearer garbage")
-
-    @pytest.mark.parametrize("seconds", [0, 1, 10])
-    def test_the_token_before_gives_the_same_successor_for_ten_seconds(
-        self, api: Api, reader: User, clock: Traveller, seconds: int
-    ) -> None:
-        first = sessions.start(reader)
-        second = refresh(api, first.refresh_token)
-        clock.shift(seconds)
-        again = refresh(api, first.refresh_token)
-        assert again.refresh_token == second.refresh_token
-        assert_good(api, again.access_token)
-        refresh(api, again.refresh_token)
-
-    def test_after_ten_seconds_the_token_before_ends_the_session(
-        self, api: Api, reader: User, clock: Traveller
-    ) -> None:
-        first, other = sessions.start(reader), sessions.start(reader)
-        second = refresh(api, first.refresh_token)
-        clock.shift(11)
-        assert_problem(api.post("/auth/refresh", {"refresh_token": first.refresh_token}), 401, "unauthenticated")
-        assert_over(api, first, second)
-        assert_good(api, refresh(api, other.refresh_token).access_token)
-
-    def test_two_rotations_back_ends_the_session_at_once(self, api: Api, reader: User, clock: Traveller) -> None:
-        first, other = sessions.start(reader), sessions.start(reader)
-        second = refresh(api, first.refresh_token)
-        third = refresh(api, second.refresh_token)
-        assert_problem(api.post("/auth/refresh", {"refresh_token": first.refresh_token}), 401, "unauthenticated")
-        assert_over(api, first, second, third)
-        assert_good(api, refresh(api, other.refresh_token).access_token)
-
-    def test_who_knows_the_family_and_no_secret_ends_the_session(self, api: Api, reader: User) -> None:
-        pair = sessions.start(reader)
-        family = pair.refresh_token.partition(".")[0]
-        assert_problem(api.post("/auth/refresh", {"refresh_token": f"{family}.guessed"}), 401, "unauthenticated")
-        assert_over(api, pair)
-
-    @pytest.mark.parametrize("token", ["x", ".", "unknown.secret", ".secret", "ï.é", "x" * 200])
-    def test_an_unknown_token_is_401_and_ends_nothing(self, api: Api, reader: User, token: str) -> None:
-        pair = sessions.start(reader)
-        assert_problem(api.post("/auth/refresh", {"refresh_token": token}), 401, "unauthenticated")
-        assert_problem(api.post("/auth/refresh", {"refresh_token": pair.access_token[:200]}), 401, "unauthenticated")
-        refresh(api, pair.refresh_token)
-
-    @pytest.mark.parametrize("path", ["/auth/refresh", "/auth/logout"])
-    @pytest.mark.parametrize(
-        ("body", "pointer"),
-        [
-            ({}, "#/refresh_token"),
-            ({"refresh_token": ""}, "#/refresh_token"),
-            ({"refresh_token": None}, "#/refresh_token"),
-            ({"refresh_token": 7}, "#/refresh_token"),
-            ({"refresh_token": "x" * 201}, "#/refresh_token"),
-            ({"refresh_token": "a\x00.b"}, "#/refresh_token"),
-            ({"refresh_token": "\ud800.b"}, "#/refresh_token"),
-            ({"refresh_token": "a.b", "scope": "all"}, "#/scope"),
-        ],
-        ids=lambda value: ascii(value)[:40],
-    )
-    def test_a_bad_body_is_named(self, api: Api, path: str, body: dict[str, Any], pointer: str) -> None:
-        assert_problem(api.post(path, body), 422, "validation_error", pointer)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_tabs_that_refresh_at_once_get_the_same_successor() -> None:
-    pair = sessions.start(make_user())
-
-    def refreshed(_: int) -> TokenPair:
-        try:
-            return sessions.refresh(pair.refresh_token)
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(8) as tabs:
-        answers = list(tabs.map(refreshed, range(8)))
-    (successor,) = {answer.refresh_token for answer in answers}
-    assert sessions.refresh(successor).refresh_token != successor
-
-
-class TestAge:
-    def test_a_session_that_is_not_used_for_seven_days_is_over(self, api: Api, reader: User, clock: Traveller) -> None:
-        pair = sessions.start(reader)
-        clock.shift(timedelta(days=7, seconds=-1))
-        pair = refresh(api, pair.refresh_token)
-        clock.shift(timedelta(days=7))
-        assert_over(api, pair)
-
-    def test_a_session_is_over_after_thirty_days_however_much_it_is_used(
-        self, api: Api, reader: User, clock: Traveller
-    ) -> None:
-        pair = sessions.start(reader)
-        for _ in range(5):
-            clock.shift(timedelta(days=5))
-            pair = refresh(api, pair.refresh_token)
-        clock.shift(timedelta(days=5))
-        assert_over(api, pair)
-
-    def test_the_last_access_token_ends_with_its_session(self, api: Api, reader: User, clock: Traveller) -> None:
-        pair = sessions.start(reader)
-        for _ in range(5):
-            clock.shift(timedelta(days=5))
-            pair = refresh(api, pair.refresh_token)
-        clock.shift(timedelta(days=5, seconds=-60))
-        pair = refresh(api, pair.refresh_token)
-        assert pair.expires_in == 60
-        clock.shift(59)
-        assert_good(api, pair.access_token)
-        clock.shift(1)
-        assert_over(api, pair)
-
-    def test_the_ten_seconds_of_grace_do_not_outlast_the_session(
-        self, api: Api, reader: User, clock: Traveller
-    ) -> None:
-        pair = sessions.start(reader)
-        for _ in range(5):
-            clock.shift(timedelta(days=5))
-            pair = refresh(api, pair.refresh_token)
-        clock.shift(timedelta(days=5, seconds=-2))
-        refresh(api, pair.refresh_token)
-        clock.shift(1)
-        refresh(api, pair.refresh_token)
-        clock.shift(1)
-        assert_problem(api.post("/auth/refresh", {"refresh_token": pair.refresh_token}), 401, "unauthenticated")
-
-    def test_an_access_token_ends_and_its_session_goes_on(self, api: Api, reader: User, clock: Traveller) -> None:
-        pair = sessions.start(reader)
-        clock.shift(pair.expires_in - 1)
-        assert_good(api, pair.access_token)
-        clock.shift(1)
-        assert_problem(api.get("/users/me", Authorization=f"Bearer {pair.access_token}"), 401, "unauthenticated")
-        assert_good(api, refresh(api, pair.refresh_token).access_token)
 
 
 class TestLoggingOut:
@@ -242,23 +49,23 @@ class TestLoggingOut:
             pairs.append(refresh(api, pairs[-1].refresh_token))
         response = api.post("/auth/logout", {"refresh_token": pairs[2 - rotations_back].refresh_token})
         assert (response.status_code, response.content) == (204, b"")
-        assert_over(api, *pairs)
-        assert_good(api, other.access_token)
+        assert_ended(api, *pairs)
+        assert_valid(api, other.access_token)
 
-    def test_to_log_out_twice_is_no_error(self, api: Api, reader: User) -> None:
+    def test_logging_out_twice_is_not_an_error(self, api: Api, reader: User) -> None:
         pair = sessions.start(reader)
         for _ in range(2):
             assert api.post("/auth/logout", {"refresh_token": pair.refresh_token}).status_code == 204
 
     @pytest.mark.parametrize("token", ["x", ".", "unknown.secret", ".secret"])
-    def test_an_unknown_token_is_no_error_and_ends_nothing(self, api: Api, reader: User, token: str) -> None:
+    def test_an_unknown_token_is_not_an_error_and_ends_nothing(self, api: Api, reader: User, token: str) -> None:
         pair = sessions.start(reader)
         assert api.post("/auth/logout", {"refresh_token": token}).status_code == 204
-        assert_good(api, pair.access_token)
+        assert_valid(api, pair.access_token)
 
 
 class TestListing:
-    def test_a_session_tells_of_its_client_and_its_times(self, api: Api, clock: Traveller) -> None:
+    def test_a_session_shows_its_client_and_its_times(self, api: Api, clock: Traveller) -> None:
         reader = make_user(password=PASSWORD)
         body = {"username": reader.username, "password": PASSWORD}
         token = api.post("/auth/login", body, **{"User-Agent": "Curious/1.0"}).json()["access_token"]
@@ -277,7 +84,7 @@ class TestListing:
             "next": None,
         }
 
-    def test_a_refresh_brings_the_client_up_to_date(self, api: Api, reader: User, clock: Traveller) -> None:
+    def test_a_refresh_updates_the_client(self, api: Api, reader: User, clock: Traveller) -> None:
         pair = sessions.start(reader, user_agent="Curious/1.0", address="192.0.2.7")
         clock.shift(300)
         pair = refresh(api, pair.refresh_token, **{"User-Agent": "Curious/2.0"})
@@ -286,13 +93,13 @@ class TestListing:
         assert (item["created_at"], item["last_used_at"]) == ("2026-01-31T12:00:00Z", "2026-01-31T12:05:00Z")
         assert item["expires_at"] == "2026-03-02T12:00:00Z"
 
-    def test_a_client_that_says_nothing_or_too_much_gets_a_session(self, api: Api, reader: User) -> None:
+    def test_an_absent_or_long_user_agent_is_accepted(self, api: Api, reader: User) -> None:
         pair = sessions.start(reader, user_agent="a\x00b" + "c" * 500)
         assert listed(api, pair.access_token)["items"][0]["user_agent"] == "ab" + "c" * 298
         pair = refresh(api, pair.refresh_token, **{"User-Agent": ""})
         assert listed(api, pair.access_token)["items"][0]["user_agent"] == ""
 
-    def test_the_last_used_is_first_and_one_is_the_current(self, api: Api, reader: User, clock: Traveller) -> None:
+    def test_the_last_used_session_is_first_and_one_is_current(self, api: Api, reader: User, clock: Traveller) -> None:
         pairs = []
         for _ in range(3):
             pairs.append(sessions.start(reader))
@@ -302,7 +109,7 @@ class TestListing:
         assert [item["id"] for item in items] == [session_of(pairs[number]).pk for number in (1, 2, 0)]
         assert [item["is_current"] for item in items] == [False, False, True]
 
-    def test_pages_neither_skip_nor_repeat_sessions_of_one_moment(
+    def test_pages_neither_skip_nor_repeat_sessions_of_the_same_time(
         self, api: Api, reader: User, clock: Traveller
     ) -> None:
         pairs = [sessions.start(reader) for _ in range(5)]
@@ -316,7 +123,9 @@ class TestListing:
         assert page["next"] is None
         assert ids == sorted(reader.sessions.values_list("pk", flat=True), reverse=True)
 
-    def test_what_is_over_or_somebody_elses_is_not_listed(self, api: Api, reader: User, clock: Traveller) -> None:
+    def test_ended_sessions_and_those_of_other_users_are_not_listed(
+        self, api: Api, reader: User, clock: Traveller
+    ) -> None:
         sessions.start(make_user())
         unused, used = sessions.start(reader), sessions.start(reader)
         clock.shift(timedelta(days=6))
@@ -325,7 +134,7 @@ class TestListing:
         clock.shift(timedelta(days=1))
         used = refresh(api, used.refresh_token)
         assert [item["is_current"] for item in listed(api, used.access_token)["items"]] == [True]
-        assert_over(api, unused)
+        assert_ended(api, unused)
 
     def test_no_hash_and_no_token_is_listed(self, api: Api, reader: User) -> None:
         pair = sessions.start(reader)
@@ -349,7 +158,7 @@ class TestListing:
     @pytest.mark.parametrize(
         ("query", "pointer"), [({"limit": 101}, "limit"), ({"cursor": "forged"}, "cursor"), ({"page": 2}, "page")]
     )
-    def test_a_bad_question_is_refused(self, api: Api, query: dict[str, Any], pointer: str) -> None:
+    def test_invalid_query_parameters_are_refused(self, api: Api, query: dict[str, Any], pointer: str) -> None:
         response = api.acting_as(make_user()).get("/auth/sessions", query)
         assert_problem(response, 422, "validation_error", f"#/query/{pointer}")
 
@@ -359,24 +168,24 @@ class TestEnding:
         here, lost, third = (sessions.start(reader) for _ in range(3))
         response = api.delete(f"/auth/sessions/{session_of(lost).pk}", Authorization=f"Bearer {here.access_token}")
         assert (response.status_code, response.content) == (204, b"")
-        assert_over(api, lost)
+        assert_ended(api, lost)
         for pair in (here, third):
-            assert_good(api, pair.access_token)
+            assert_valid(api, pair.access_token)
 
-    def test_a_user_ends_the_session_that_they_are_in(self, api: Api, reader: User) -> None:
+    def test_a_user_ends_the_current_session(self, api: Api, reader: User) -> None:
         here = sessions.start(reader)
         path = f"/auth/sessions/{session_of(here).pk}"
         assert api.delete(path, Authorization=f"Bearer {here.access_token}").status_code == 204
-        assert_over(api, here)
+        assert_ended(api, here)
 
-    def test_another_users_session_is_not_there(self, api: Api, reader: User) -> None:
+    def test_another_users_session_is_404(self, api: Api, reader: User) -> None:
         others = sessions.start(make_user())
         for user in (reader, make_admin()):
             response = api.acting_as(user).delete(f"/auth/sessions/{session_of(others).pk}")
             assert_problem(response, 404, "not_found")
-        assert_good(api, others.access_token)
+        assert_valid(api, others.access_token)
 
-    def test_a_session_ends_once(self, api: Api, reader: User) -> None:
+    def test_ending_an_ended_session_is_404(self, api: Api, reader: User) -> None:
         readers_api, path = api.acting_as(reader), f"/auth/sessions/{session_of(sessions.start(reader)).pk}"
         assert readers_api.delete(path).status_code == 204
         assert_problem(readers_api.delete(path), 404, "not_found")
@@ -386,12 +195,12 @@ class TestEnding:
         response = api.acting_as(reader).delete(f"/auth/sessions/{session_id}")
         assert_problem(response, 422, "validation_error", "#/path/session_id")
 
-    def test_a_user_ends_all_of_their_sessions_and_nobody_elses(self, api: Api, reader: User) -> None:
+    def test_a_user_ends_all_of_their_own_sessions(self, api: Api, reader: User) -> None:
         here, there, others = sessions.start(reader), sessions.start(reader), sessions.start(make_user())
         response = api.delete("/auth/sessions", Authorization=f"Bearer {here.access_token}")
         assert (response.status_code, response.content) == (204, b"")
-        assert_over(api, here, there)
-        assert_good(api, others.access_token)
+        assert_ended(api, here, there)
+        assert_valid(api, others.access_token)
 
 
 def admin_site() -> Client:
@@ -443,7 +252,7 @@ def set_a_password_by_changepassword(api: Api, user: User, monkeypatch: pytest.M
         set_a_password_by_changepassword,
     ],
 )
-def test_all_sessions_of_a_user_end_and_nobody_elses(
+def test_all_sessions_of_the_user_end_and_no_others(
     api: Api,
     reader: User,
     monkeypatch: pytest.MonkeyPatch,
@@ -451,22 +260,22 @@ def test_all_sessions_of_a_user_end_and_nobody_elses(
 ) -> None:
     pairs, others = [sessions.start(reader), sessions.start(reader)], sessions.start(make_user())
     end(api, reader, monkeypatch)
-    assert_over(api, *pairs)
-    assert_good(api, others.access_token)
+    assert_ended(api, *pairs)
+    assert_valid(api, others.access_token)
 
 
-def test_who_is_active_again_has_to_log_in_again(api: Api, reader: User) -> None:
+def test_a_reactivated_user_has_to_log_in_again(api: Api, reader: User) -> None:
     pair = sessions.start(reader)
     for is_active in (False, True):
         api.acting_as(make_admin()).patch(f"/users/{reader.pk}", {"is_active": is_active})
-    assert_over(api, pair)
-    assert_good(api, access_token(reader))
+    assert_ended(api, pair)
+    assert_valid(api, access_token(reader))
 
 
-def test_who_was_deactivated_in_the_table_alone_cannot_refresh(api: Api, reader: User) -> None:
+def test_a_user_deactivated_by_sql_cannot_refresh(api: Api, reader: User) -> None:
     pair = sessions.start(reader)
     User.objects.filter(pk=reader.pk).update(is_active=False)
-    assert_over(api, pair)
+    assert_ended(api, pair)
 
 
 def test_a_demoted_admin_keeps_the_session(api: Api) -> None:
@@ -486,10 +295,10 @@ def test_a_changed_name_keeps_the_session(api: Api, reader: User) -> None:
     reader.refresh_from_db()
     reader.full_name = "Maria"
     reader.save()
-    assert_good(api, pair.access_token)
+    assert_valid(api, pair.access_token)
 
 
-def test_a_better_hash_of_the_same_password_keeps_the_session(client: Client, api: Api) -> None:
+def test_replacing_a_weak_hash_keeps_the_session(client: Client, api: Api) -> None:
     author = make_author()
     weak_hash = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
     User.objects.filter(pk=author.pk).update(password=weak_hash)
@@ -497,4 +306,4 @@ def test_a_better_hash_of_the_same_password_keeps_the_session(client: Client, ap
     assert client.post("/admin/login/", {"username": author.username, "password": PASSWORD}).status_code == 302
     author.refresh_from_db()
     assert author.password.startswith("argon2$")
-    assert_good(api, pair.access_token)
+    assert_valid(api, pair.access_token)

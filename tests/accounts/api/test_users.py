@@ -1,4 +1,4 @@
-"""`/users`: what admins do with accounts."""
+"""`/users`: admins manage accounts."""
 
 from typing import Any
 
@@ -38,13 +38,13 @@ def usernames(response: Any) -> list[str]:
         ("GET", "/users/by-username/ines"),
     ],
 )
-def test_accounts_are_for_admins(api: Api, method: str, path: str) -> None:
+def test_only_admins_manage_accounts(api: Api, method: str, path: str) -> None:
     for user in (make_user(), make_author(), make_editor()):
         assert_problem(api.acting_as(user).send(method, path, {}), 403, "forbidden")
     assert_problem(api.send(method, path, {}), 401, "unauthenticated")
 
 
-def test_an_admin_makes_an_account_of_any_role(admins_api: Api) -> None:
+def test_an_admin_creates_an_account_with_any_role(admins_api: Api) -> None:
     fields = {"full_name": "Ines", "bio": "Bakes.", "role": "editor", "is_active": False}
     response = admins_api.post("/users", {**NEW, **fields})
     assert response.status_code == 201
@@ -56,7 +56,7 @@ def test_an_admin_makes_an_account_of_any_role(admins_api: Api) -> None:
     assert "password" not in account
 
 
-def test_a_new_account_is_an_active_readers_unless_told_otherwise(admins_api: Api) -> None:
+def test_a_new_account_is_an_active_reader_by_default(admins_api: Api) -> None:
     account = admins_api.post("/users", NEW).json()
     assert (account["role"], account["is_active"], account["bio"], account["full_name"]) == ("reader", True, "", "")
 
@@ -81,7 +81,7 @@ def test_a_taken_name_or_address_is_a_conflict_and_stores_nothing(
     assert User.objects.count() == 3
 
 
-def test_an_account_is_read_by_id_and_by_name_in_any_case(admins_api: Api) -> None:
+def test_an_account_is_read_by_id_and_by_name_in_any_letter_case(admins_api: Api) -> None:
     reader = make_user(username="Ines")
     by_id = admins_api.get(f"/users/{reader.pk}")
     assert by_id.json()["id"] == reader.pk
@@ -90,7 +90,7 @@ def test_an_account_is_read_by_id_and_by_name_in_any_case(admins_api: Api) -> No
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_who_is_not_there_is_404(admins_api: Api, method: str) -> None:
+def test_an_unknown_user_is_404(admins_api: Api, method: str) -> None:
     assert_problem(admins_api.send(method, f"/users/{2**63 - 1}", {}), 404, "not_found")
     assert_problem(admins_api.get("/users/by-username/nobody"), 404, "not_found")
 
@@ -103,11 +103,11 @@ def test_an_id_that_no_row_can_have_is_refused(admins_api: Api, method: str, use
 
 
 @pytest.mark.parametrize("name", ["ab", "a" * 31, "in%C3%A8s", "a%00b"])
-def test_a_name_that_nobody_can_have_is_refused(admins_api: Api, name: str) -> None:
+def test_an_invalid_name_is_refused(admins_api: Api, name: str) -> None:
     assert_problem(admins_api.get(f"/users/by-username/{name}"), 422, "validation_error", "#/path/username")
 
 
-def test_a_change_keeps_what_is_absent(admins_api: Api) -> None:
+def test_absent_fields_keep_their_values(admins_api: Api) -> None:
     reader = make_user(username="ines", full_name="Ines", bio="Bakes.")
     answer = admins_api.patch(f"/users/{reader.pk}", {"role": "author", "email": "new@example.com"}).json()
     assert (answer["role"], answer["email"]) == ("author", "new@example.com")
@@ -132,7 +132,7 @@ def test_a_change_keeps_what_is_absent(admins_api: Api) -> None:
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_a_bad_field_is_named_and_nothing_is_stored(admins_api: Api, fields: dict[str, Any], pointer: str) -> None:
+def test_an_invalid_field_is_named_and_nothing_is_stored(admins_api: Api, fields: dict[str, Any], pointer: str) -> None:
     reader = make_user(bio="Before")
     response = admins_api.patch(f"/users/{reader.pk}", {"bio": "After", **fields})
     assert_problem(response, 422, "validation_error", pointer)
@@ -142,7 +142,7 @@ def test_a_bad_field_is_named_and_nothing_is_stored(admins_api: Api, fields: dic
     assert not User.objects.filter(email=NEW["email"]).exists()
 
 
-def test_a_weak_password_makes_no_account(admins_api: Api) -> None:
+def test_a_weak_password_creates_no_account(admins_api: Api) -> None:
     response = admins_api.post("/users", {**NEW, "password": "password123"})
     assert_problem(response, 422, "validation_error", "#/password")
 
@@ -168,7 +168,7 @@ def test_the_last_admin_stays_an_active_admin(admins_api: Api, admin: User, chan
     assert (admin.role, admin.is_active) == ("admin", True)
 
 
-def test_an_admin_may_leave_while_another_stays(admins_api: Api, admin: User) -> None:
+def test_one_of_two_admins_can_be_deleted(admins_api: Api, admin: User) -> None:
     make_admin()
     assert admins_api.delete(f"/users/{admin.pk}").status_code == 204
     assert_problem(admins_api.get("/users"), 401, "unauthenticated")
@@ -181,24 +181,24 @@ def test_a_user_without_posts_is_deleted(admins_api: Api) -> None:
     assert_problem(admins_api.get(f"/users/{reader.pk}"), 404, "not_found")
 
 
-def test_a_user_with_posts_is_deleted_once_somebody_takes_them(admins_api: Api) -> None:
-    author, heir = make_author(), make_author(username="heir")
+def test_a_user_with_posts_is_deleted_if_they_are_reassigned(admins_api: Api) -> None:
+    author, new_owner = make_author(), make_author(username="new_owner")
     post, draft = make_post(author=author), make_draft(author=author)
     assert_problem(admins_api.delete(f"/users/{author.pk}"), 409, "user_has_posts")
-    assert admins_api.delete(f"/users/{author.pk}?reassign_to={heir.pk}").status_code == 204
+    assert admins_api.delete(f"/users/{author.pk}?reassign_to={new_owner.pk}").status_code == 204
     for taken in (post, draft):
-        assert admins_api.get(f"/posts/{taken.pk}").json()["author"]["username"] == "heir"
+        assert admins_api.get(f"/posts/{taken.pk}").json()["author"]["username"] == "new_owner"
 
 
-@pytest.mark.parametrize("heir", ["0", "-1", "x", "", str(2**63), str(10**30), str(2**63 - 1)])
-def test_a_bad_heir_is_refused(admins_api: Api, heir: str) -> None:
+@pytest.mark.parametrize("new_owner", ["0", "-1", "x", "", str(2**63), str(10**30), str(2**63 - 1)])
+def test_an_invalid_new_owner_is_refused(admins_api: Api, new_owner: str) -> None:
     author = make_author()
-    response = admins_api.delete(f"/users/{author.pk}?reassign_to={heir}")
+    response = admins_api.delete(f"/users/{author.pk}?reassign_to={new_owner}")
     assert_problem(response, 422, "validation_error", "#/query/reassign_to")
     assert User.objects.filter(pk=author.pk).exists()
 
 
-def test_a_reader_inherits_no_posts(admins_api: Api) -> None:
+def test_posts_are_not_reassigned_to_a_reader(admins_api: Api) -> None:
     author, reader = make_author(), make_user()
     make_post(author=author)
     response = admins_api.delete(f"/users/{author.pk}?reassign_to={reader.pk}")
@@ -227,7 +227,7 @@ def test_the_list_is_in_order_of_ids_and_in_pages(admins_api: Api) -> None:
         ({"q": "%"}, []),
     ],
 )
-def test_the_list_is_narrowed_by_every_condition(admins_api: Api, query: dict[str, str], names: list[str]) -> None:
+def test_the_list_is_filtered_by_every_condition(admins_api: Api, query: dict[str, str], names: list[str]) -> None:
     make_author(username="ines", email="a@example.com")
     make_user(username="tomas", email="b@example.com", full_name="T. Rivera")
     make_author(username="gone", email="c@example.org", is_active=False)
@@ -251,7 +251,7 @@ def test_the_list_is_narrowed_by_every_condition(admins_api: Api, query: dict[st
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_a_bad_question_is_refused(admins_api: Api, query: dict[str, Any], pointer: str) -> None:
+def test_invalid_query_parameters_are_refused(admins_api: Api, query: dict[str, Any], pointer: str) -> None:
     assert_problem(admins_api.get("/users", query), 422, "validation_error", pointer)
 
 

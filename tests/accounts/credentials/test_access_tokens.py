@@ -1,4 +1,4 @@
-"""Access tokens: what is signed, and everything that is not one."""
+"""Access tokens: their claims, and the tokens that are refused."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ OTHER_KEY = "another key, as long as a good one is, but not ours"
 
 @pytest.fixture
 def keys(settings: Any) -> Iterator[list[str]]:
-    """The signing keys, to change; the token module forgets the keys it read, before and after."""
+    """The signing keys, which the test may change. The cache of keys is cleared before and after."""
     settings.TOKEN_KEYS = keys = [*settings.TOKEN_KEYS]
     access_tokens._keys.cache_clear()
     yield keys
@@ -31,7 +31,7 @@ def keys(settings: Any) -> Iterator[list[str]]:
 
 
 def forge(*, key: str | None = None, algorithm: str = "HS256", header: Any = None, **claims: Any) -> str:
-    """A token as ours, but for what is given; a claim or header of None is left out."""
+    """A token like ours, with changed claims and headers. None removes a claim or header."""
     genuine, _ = access_tokens.issue(SESSION)
     parts = {**jwt.decode(genuine, options={"verify_signature": False}), **claims}
     return jwt.encode(
@@ -52,7 +52,7 @@ def test_a_token_names_its_user_and_its_session() -> None:
         assert (claims.user_id, claims.session_id) == (3, 7)
 
 
-def test_a_token_says_what_it_is_for_and_no_more() -> None:
+def test_a_token_has_exactly_the_expected_claims() -> None:
     token, seconds = access_tokens.issue(SESSION)
     header, claims = jwt.get_unverified_header(token), jwt.decode(token, options={"verify_signature": False})
     assert (header["typ"], header["alg"]) == ("at+jwt", "HS256")
@@ -63,7 +63,7 @@ def test_a_token_says_what_it_is_for_and_no_more() -> None:
 
 
 @time_machine.travel(datetime(2026, 1, 31, 12, tzinfo=UTC), tick=False)
-def test_a_token_is_good_from_now_and_no_longer_than_its_session() -> None:
+def test_a_token_does_not_outlive_its_session() -> None:
     session = Session(pk=7, user_id=3, expires_at=timezone.now() + timedelta(seconds=40))
     token, seconds = access_tokens.issue(session)
     claims = jwt.decode(token, options={"verify_signature": False})
@@ -72,7 +72,7 @@ def test_a_token_is_good_from_now_and_no_longer_than_its_session() -> None:
     assert seconds == 40
 
 
-def test_no_two_tokens_are_alike() -> None:
+def test_no_two_tokens_are_equal() -> None:
     assert access_tokens.issue(SESSION) != access_tokens.issue(SESSION)
 
 
@@ -98,14 +98,14 @@ def test_no_two_tokens_are_alike() -> None:
     ],
     ids=repr,
 )
-def test_a_token_that_differs_from_ours_in_one_thing_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(access_tokens.Forged):
+def test_a_token_with_one_wrong_property_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(forge(**changes))
 
 
 def test_a_token_without_a_key_id_is_refused() -> None:
     token = jwt.encode({"sub": "7"}, configured.TOKEN_KEYS[0], headers={"typ": "at+jwt"})
-    with pytest.raises(access_tokens.Forged):
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(token)
 
 
@@ -115,7 +115,7 @@ def test_an_expired_token_is_refused_and_says_so() -> None:
         access_tokens.verify(forge(iat=now - 601, exp=now - 1))
 
 
-def test_a_token_that_was_good_expires() -> None:
+def test_a_valid_token_expires() -> None:
     now = timezone.now()
     with time_machine.travel(now, tick=False) as clock:
         token, seconds = access_tokens.issue(SESSION)
@@ -126,7 +126,7 @@ def test_a_token_that_was_good_expires() -> None:
             access_tokens.verify(token)
 
 
-def test_the_lifetime_is_the_one_that_is_set(settings: Any) -> None:
+def test_the_lifetime_is_a_setting(settings: Any) -> None:
     settings.ACCESS_TOKEN_SECONDS = -1
     with pytest.raises(Unauthenticated, match="expired"):
         access_tokens.verify(access_tokens.issue(SESSION)[0])
@@ -135,12 +135,12 @@ def test_the_lifetime_is_the_one_that_is_set(settings: Any) -> None:
 def test_changed_claims_break_the_signature() -> None:
     header, claims, signature = access_tokens.issue(SESSION)[0].split(".")
     changed = json.loads(base64.urlsafe_b64decode(claims + "==")) | {"sid": "1"}
-    with pytest.raises(access_tokens.Forged):
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(f"{header}.{part(changed)}.{signature}")
 
 
-def test_a_cut_off_signature_is_refused() -> None:
-    with pytest.raises(access_tokens.Forged):
+def test_a_missing_signature_is_refused() -> None:
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(access_tokens.issue(SESSION)[0].rpartition(".")[0] + ".")
 
 
@@ -162,7 +162,7 @@ def test_a_cut_off_signature_is_refused() -> None:
     ids=lambda text: ascii(text)[:30],
 )
 def test_garbage_is_refused(garbage: str) -> None:
-    with pytest.raises(access_tokens.Forged):
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(garbage)
 
 
@@ -175,11 +175,11 @@ def test_the_first_key_signs_and_all_keys_verify(keys: list[str]) -> None:
     jwt.decode(after, OTHER_KEY, algorithms=["HS256"], audience="blogsite-api")
 
 
-def test_a_key_that_was_taken_out_verifies_no_more(keys: list[str]) -> None:
+def test_a_removed_key_no_longer_verifies(keys: list[str]) -> None:
     before, _ = access_tokens.issue(SESSION)
     keys[:] = [OTHER_KEY]
     access_tokens._keys.cache_clear()
-    with pytest.raises(access_tokens.Forged):
+    with pytest.raises(access_tokens.ForgedToken):
         access_tokens.verify(before)
 
 

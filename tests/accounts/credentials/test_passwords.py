@@ -1,8 +1,6 @@
-"""Passwords: how they are hashed, which are refused, and what a flood of them gets."""
+"""Passwords: hashing, validation, and the bounded queue."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Event
 
 import argon2
@@ -13,32 +11,21 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from accounts.credentials import passwords
 from accounts.models import User
 from blogsite.errors import Invalid, Overloaded
+from tests.accounts.password_queue import full_queue
 from tests.factories import PASSWORD
 
 hash_new = async_to_sync(passwords.hash_new)
 match = async_to_sync(passwords.match)
 
 
-@contextmanager
-def full_queue(free: int = 0) -> Iterator[None]:
-    """All places but `free` are taken by somebody else."""
-    taken = passwords.MAX_WAITING - free
-    for _ in range(taken):
-        assert passwords._places.acquire(blocking=False)
-    try:
-        yield
-    finally:
-        passwords._places.release(taken)
-
-
-def test_a_password_is_hashed_with_argon2id_and_a_salt_of_its_own() -> None:
+def test_a_password_is_hashed_with_argon2id_and_its_own_salt() -> None:
     first, second = (hash_new(PASSWORD, user=User(username="ines")) for _ in range(2))
     assert first.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
     assert PASSWORD not in first
     assert first != second
 
 
-def test_only_the_right_password_matches() -> None:
+def test_only_the_correct_password_matches() -> None:
     encoded = hash_new(PASSWORD, user=User())
     assert match(PASSWORD, encoded) == (True, None)
     assert match(PASSWORD + " ", encoded) == (False, None)
@@ -53,7 +40,7 @@ def test_only_the_right_password_matches() -> None:
     ],
     ids=["PBKDF2", "cheap Argon2"],
 )
-def test_a_weaker_hash_comes_back_made_anew_with_the_right_password(weak_hash: str) -> None:
+def test_a_correct_password_returns_a_better_hash_for_a_weak_one(weak_hash: str) -> None:
     right, better_hash = match(PASSWORD, weak_hash)
     assert right
     assert better_hash is not None
@@ -62,7 +49,7 @@ def test_a_weaker_hash_comes_back_made_anew_with_the_right_password(weak_hash: s
     assert match("wrong", weak_hash) == (False, None)
 
 
-def test_nothing_matches_where_there_is_no_hash() -> None:
+def test_nothing_matches_without_a_hash() -> None:
     assert match(PASSWORD, None) == (False, None)
     assert match("", None) == (False, None)
 
@@ -105,16 +92,16 @@ def test_a_full_queue_refuses_at_once() -> None:
             match(PASSWORD, None)
 
 
-def test_a_place_in_the_queue_is_free_again_after_each_password() -> None:
+def test_each_password_releases_its_slot_in_the_queue() -> None:
     with full_queue(free=1):
         encoded = hash_new(PASSWORD, user=User())
-        assert match(PASSWORD, encoded).right
+        assert match(PASSWORD, encoded).is_correct
         with pytest.raises(Invalid):
             hash_new("short", user=User())
-        assert not match("wrong", encoded).right
+        assert not match("wrong", encoded).is_correct
 
 
-def test_who_hangs_up_keeps_the_place_until_the_work_is_done() -> None:
+def test_a_disconnected_client_keeps_its_slot_until_the_work_is_done() -> None:
     started, finish = Event(), Event()
 
     def work() -> None:
@@ -133,5 +120,5 @@ def test_who_hangs_up_keeps_the_place_until_the_work_is_done() -> None:
         with pytest.raises(Overloaded):
             match(PASSWORD, None)
         finish.set()
-        assert passwords._places.acquire(timeout=10)
-        passwords._places.release()
+        assert passwords._slots.acquire(timeout=10)
+        passwords._slots.release()

@@ -1,36 +1,26 @@
-"""Sessions against a model: whatever happens in whatever order, just the right tokens are good."""
+"""A state machine compares the API with a model of sessions: after any steps, exactly the expected tokens are valid."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from io import StringIO
-from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync, sync_to_async
-from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import Client
 from django.test.utils import override_settings
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from accounts import services
-from accounts.credentials import passwords, sessions
 from accounts.models import Session, User
-from blogsite.http.throttling import ProcessLimiter, limiter
+from blogsite.http.throttling import ProcessThrottle, throttle
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_admin, make_user
-from tests.server import Server, serving
 
 START = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 GRACE = timedelta(seconds=10)
@@ -51,7 +41,7 @@ def one_of(items: Sequence[T], number: int) -> T:
 
 @dataclass
 class Owner:
-    """What the model knows of a user."""
+    """A user in the model."""
 
     user: User
     password: str = PASSWORD
@@ -60,7 +50,7 @@ class Owner:
 
 @dataclass(eq=False)
 class Login:
-    """What the model knows of a session. `refresh_tokens` are in their order, and `access_tokens` with their end."""
+    """A session in the model. `refresh_tokens` are in order of issue; `access_tokens` are pairs with the expiry."""
 
     owner: Owner
     session_id: int
@@ -75,27 +65,27 @@ class Login:
         return f"{self.owner.user}'s session {self.session_id}"
 
     def is_current(self, now: datetime) -> bool:
-        """Whether it can be refreshed: it has not ended, and neither by its age nor for want of use."""
+        """Whether the session can be refreshed: it has not ended, and is neither too old nor unused for too long."""
         return not self.has_ended and now < self.ends_at and now < self.used_at + IDLE
 
     def token_of_age(self, age: int) -> str:
-        """The refresh token that is so many rotations old; the first, if there were not as many."""
+        """The refresh token of this number of rotations ago, or the first one."""
         return self.refresh_tokens[max(-1 - age, -len(self.refresh_tokens))]
 
     def opens(self, end: int, now: datetime) -> bool:
-        """Whether an access token of this session that ends then is good."""
+        """Whether an access token of this session with this expiry is valid."""
         return not self.has_ended and now.timestamp() < end
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """Drives the API, and the model beside it."""
+    """Performs each step with the API and with the model."""
 
     numbers = st.integers(0, 2)
 
     def __init__(self) -> None:
         super().__init__()
-        assert isinstance(limiter, ProcessLimiter)
-        limiter.clear()
+        assert isinstance(throttle, ProcessThrottle)
+        throttle.clear()
         self.now = START
         self.clock = time_machine.travel(START, tick=False)
         self.traveller = self.clock.start()
@@ -187,12 +177,12 @@ class SessionMachine(RuleBasedStateMachine):
         body = {"current_password": by.owner.password, "new_password": new}
         if self.ask(by, "POST", "/auth/password/change", body, status=204):
             by.owner.password = new
-            self.end(by.owner, but=by)
+            self.end(by.owner, except_login=by)
 
     @rule(number=numbers)
     def deactivate_and_reactivate(self, number: int) -> None:
         self.set_activity(number, False)
-        self.just_the_good_access_tokens_are_let_in()
+        self.exactly_the_valid_access_tokens_are_accepted()
         self.set_activity(number, True)
 
     @rule(number=numbers, is_active=st.booleans())
@@ -246,31 +236,31 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, left=st.sampled_from([3600, 300.5, 300, 0.5, 0]))
     def use_a_session_for_weeks(self, number: int, left: float) -> None:
-        """Until so many seconds before its end."""
+        """Use a session until this number of seconds before its end."""
         login = self.current(number)
         stop = login.ends_at - timedelta(seconds=left)
         while self.now < stop:
             self.wait(min(timedelta(days=6), stop - self.now).total_seconds())
             self.refresh_with(login, login.refresh_tokens[-1])
 
-    # What must hold after each step.
+    # Invariants, checked after each step.
 
     @invariant()
-    def just_the_good_access_tokens_are_let_in(self) -> None:
+    def exactly_the_valid_access_tokens_are_accepted(self) -> None:
         for login in self.all:
             for token, end in login.access_tokens:
                 answer = self.api.get("/users/me", Authorization=f"Bearer {token}")
                 assert answer.status_code == (200 if login.opens(end, self.now) else 401), login
                 if answer.status_code == 200:
                     assert answer.json()["username"] == login.owner.user.username
-            # Those that were refused for their age are not asked again, but for the newest.
+            # Expired tokens are not sent again, except the newest.
             *older, newest = login.access_tokens
             login.access_tokens = [*((token, end) for token, end in older if self.now.timestamp() < end), newest]
 
-    # How it is done.
+    # Helper methods.
 
     def current(self, number: int) -> Login:
-        """A session that has not ended; a new one, of a user who is active by then, if all have."""
+        """A session that has not ended, or a new one of an active user if all have."""
         current = [login for login in self.all if login.is_current(self.now)]
         if current:
             return one_of(current, number)
@@ -291,7 +281,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert_problem(answer, 401, "wrong_credentials")
 
     def refresh_with(self, login: Login, token: str) -> str | None:
-        """Refresh, hold the answer against the model, and return the refresh token in it."""
+        """Refresh, compare the response with the model, and return the new refresh token."""
         answer = self.api.post("/auth/refresh", {"refresh_token": token})
         previous = login.refresh_tokens[-2] if len(login.refresh_tokens) > 1 else None
         if not login.is_current(self.now):
@@ -319,7 +309,7 @@ class SessionMachine(RuleBasedStateMachine):
         login.access_tokens.append((tokens["access_token"], now + lifetime))
 
     def ask(self, by: Login, method: str, path: str, body: Any = None, *, status: int) -> Any:
-        """The answer to the newest access token of a session, which is `status`; None if the token is not good."""
+        """The response, with this status, to the newest access token of a session. None if the token is not valid."""
         token, end = by.access_tokens[-1]
         answer = self.api.send(method, path, body, Authorization=f"Bearer {token}")
         is_good = by.opens(end, self.now)
@@ -330,9 +320,9 @@ class SessionMachine(RuleBasedStateMachine):
         api = self.api.acting_as(self.admin)
         assert api.patch(f"/users/{owner.user.pk}", changes).status_code == 200
 
-    def end(self, owner: Owner, *, but: Login | None = None) -> None:
+    def end(self, owner: Owner, *, except_login: Login | None = None) -> None:
         for login in self.all:
-            login.has_ended |= login.owner is owner and login is not but
+            login.has_ended |= login.owner is owner and login is not except_login
 
     def other_password(self, owner: Owner) -> str:
         return PASSWORDS[owner.password == PASSWORDS[0]]
@@ -343,178 +333,25 @@ def run_machine(examples: int) -> None:
         max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     with override_settings(
-        # The machine logs in thousands of times, and neither hashes nor limits are what it tests.
+        # The machine logs in thousands of times; it tests neither hashing nor throttling.
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         FREE_FAILURES=10_000,
-        MIDDLEWARE=[],  # as in the server, whose handler of the API has none
+        MIDDLEWARE=[],  # as in the server, whose handler for the API runs no middleware
     ):
         run_state_machine_as_test(SessionMachine, settings=profile)
 
 
 def in_one_loop(function: Callable[[int], None], argument: int) -> None:
-    """Call a sync function with an event loop at its side, so that no request of Django's client starts its own."""
+    """Call a sync function under one event loop, so that Django's test client need not start one per request."""
     async_to_sync(sync_to_async(function))(argument)
 
 
 @pytest.mark.django_db
-def test_just_the_tokens_of_the_model_are_good() -> None:
+def test_exactly_the_tokens_of_the_model_are_valid() -> None:
     in_one_loop(run_machine, 25)
 
 
 @pytest.mark.slow
 @pytest.mark.django_db
-def test_just_the_tokens_of_the_model_are_good_in_five_hundred_runs() -> None:
+def test_exactly_the_tokens_of_the_model_are_valid_in_500_runs() -> None:
     in_one_loop(run_machine, 500)
-
-
-def at_once(*calls: Callable[[], T]) -> list[T]:
-    """What the calls return, which run in threads, each with a connection of its own."""
-    together = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], T]) -> T:
-        together.wait()
-        try:
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return list(threads.map(run, calls))
-
-
-def post(path: str, body: Any, token: str | None = None, method: str = "POST") -> Any:
-    """Send a request from a client of its own, for threads."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return Api(Client(raise_request_exception=False)).send(method, path, body, **headers)
-
-
-def refresh(token: str) -> Any:
-    return post("/auth/refresh", {"refresh_token": token})
-
-
-def is_let_in(token: str) -> bool:
-    status = post("/users/me", None, token, method="GET").status_code
-    assert status in (200, 401)
-    return bool(status == 200)
-
-
-@pytest.mark.django_db(transaction=True)
-class TestAtOnce:
-    """Requests that really run at once."""
-
-    def test_a_login_that_a_new_password_overtook_is_refused(self) -> None:
-        user = make_user(username="ines", password=PASSWORD)
-        go_on = threading.Event()
-        for _ in range(passwords.THREADS):
-            passwords._executor.submit(go_on.wait)
-
-        def overtake() -> None:
-            while not passwords._executor._work_queue.qsize():
-                time.sleep(0.01)
-            try:
-                assert services._set_password(user, user.password, make_password(PASSWORDS[1]))
-            finally:
-                go_on.set()
-
-        answer, _ = at_once(lambda: post("/auth/login", {"username": "ines", "password": PASSWORD}), overtake)
-        assert_problem(answer, 401, "wrong_credentials")
-        assert not Session.objects.exists()
-
-    def test_eight_refreshes_with_one_token_rotate_once(self) -> None:
-        token = sessions.start(make_user()).refresh_token
-        seen = {token}
-        for _ in range(10):
-            answers = [answer.json() for answer in at_once(*[lambda token=token: refresh(token)] * 8)]
-            successors = {answer["refresh_token"] for answer in answers}
-            assert len(successors) == 1
-            assert not successors & seen
-            assert len({answer["access_token"] for answer in answers}) == 8
-            assert all(is_let_in(answer["access_token"]) for answer in answers)
-            session = Session.objects.get()
-            assert session.previous_hash == sha256(token.encode()).hexdigest()
-            (token,) = successors
-            assert session.token_hash == sha256(token.encode()).hexdigest()
-            seen |= successors
-
-    def test_eight_uses_of_an_old_token_end_the_session_once(self, caplog: pytest.LogCaptureFixture) -> None:
-        pair = sessions.start(make_user())
-        newest = refresh(refresh(pair.refresh_token).json()["refresh_token"]).json()
-        with caplog.at_level("INFO", "blogsite.security"):
-            answers = at_once(*[lambda: refresh(pair.refresh_token)] * 8)
-        for answer in answers:
-            assert_problem(answer, 401, "unauthenticated")
-        assert not is_let_in(newest["access_token"])
-        assert refresh(newest["refresh_token"]).status_code == 401
-        assert sum("sessions_ended" in message for message in caplog.messages) == 1
-
-    @pytest.mark.parametrize(
-        ("method", "path", "body"),
-        [
-            ("POST", "/auth/logout", {"refresh_token": None}),
-            ("DELETE", "/auth/sessions", None),
-            ("POST", "/auth/password/change", {"current_password": PASSWORD, "new_password": PASSWORDS[1]}),
-        ],
-    )
-    def test_what_ends_a_session_ends_it_whatever_is_refreshed_meanwhile(
-        self, method: str, path: str, body: dict[str, Any] | None, settings: Any
-    ) -> None:
-        settings.FREE_FAILURES = 100  # all of the refreshes may fail, and twice
-        user = make_user(password=PASSWORD)
-        current = sessions.start(user)
-        others = [sessions.start(user).refresh_token for _ in range(6)]
-        body = {"refresh_token": others[0]} if path.endswith("logout") else body
-        ended, *refreshed = at_once(
-            lambda: post(path, body, current.access_token, method),
-            *[lambda token=token: refresh(token) for token in others],
-        )
-        assert ended.status_code == 204
-        doomed = 1 if path.endswith("logout") else len(others)
-        for token, answer in zip(others[:doomed], refreshed, strict=False):
-            assert answer.status_code in (200, 401)
-            if answer.status_code == 200:
-                assert not is_let_in(answer.json()["access_token"])
-                token = answer.json()["refresh_token"]
-            assert refresh(token).status_code == 401
-        for answer in refreshed[doomed:]:
-            assert is_let_in(answer.json()["access_token"])
-
-
-class TestARealServer:
-    """Two workers, which each remember who asked."""
-
-    @pytest.fixture
-    def server(self, tmp_path: Path) -> Iterator[Server]:
-        with serving(tmp_path, "--workers", "2") as running:
-            yield running
-            running.stop()  # the workers, too
-
-    @pytest.fixture
-    def client(self, server: Server) -> Iterator[httpx.Client]:
-        """Opens a connection for each request, so that each worker gets some."""
-        limits = httpx.Limits(max_keepalive_connections=0)
-        with httpx.Client(base_url=f"{server.url}/api/v1", limits=limits) as client:
-            yield client
-
-    def refresh(self, client: httpx.Client, token: str) -> httpx.Response:
-        return client.post("/auth/refresh", json={"refresh_token": token})
-
-    def statuses(self, client: httpx.Client, tokens: dict[str, str]) -> set[int]:
-        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-        return {client.get("/users/me", headers=headers).status_code for _ in range(10)}
-
-    def test_two_tabs_stay_logged_in_and_a_thief_ends_it(self, client: httpx.Client) -> None:
-        credentials = {"username": "ines", "password": PASSWORD}
-        client.post("/auth/register", json={**credentials, "email": "ines@example.com"})
-        first, other = (client.post("/auth/login", json=credentials).json() for _ in range(2))
-        token = first["refresh_token"]
-        for _ in range(5):
-            tabs = [answer.json() for answer in at_once(*[lambda token=token: self.refresh(client, token)] * 2)]
-            assert tabs[0]["refresh_token"] == tabs[1]["refresh_token"] != token
-            token = tabs[0]["refresh_token"]
-            assert [self.statuses(client, tab) for tab in tabs] == [{200}, {200}]
-        stolen = self.refresh(client, first["refresh_token"])
-        assert (stolen.status_code, stolen.json()["code"]) == (401, "unauthenticated")
-        assert [self.statuses(client, tab) for tab in [first, *tabs]] == [{401}] * 3
-        assert self.refresh(client, token).status_code == 401
-        assert self.statuses(client, other) == {200}
-        assert self.refresh(client, other["refresh_token"]).status_code == 200

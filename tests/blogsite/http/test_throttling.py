@@ -1,14 +1,10 @@
-"""What whoever fails often has to wait, the same whether it is counted in the process or in Redis."""
+"""The counters of the throttle, which behave the same in the process and in Redis."""
 
 import logging
 import os
-import shutil
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -17,48 +13,21 @@ import pytest
 import redis
 import time_machine
 
-from blogsite.http.throttling import LONGEST_WAIT, MEMORY, MOST_KEYS, Limiter, ProcessLimiter, RedisLimiter
+from blogsite.http.throttling import LONGEST_WAIT, MAX_KEYS, MEMORY, ProcessThrottle, RedisThrottle, Throttle
+from tests.redis_server import answers, redis_client, redis_server
 from tests.server import free_port
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Not REDIS_URL: it is a setting, and would move what all tests count.
 REDIS = os.environ.get("BLOGSITE_TEST_REDIS", "redis://127.0.0.1:6379/9")
 FREE = 3
-START_SECONDS = 30
-
-
-def redis_client(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1)
-
-
-def answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
-
-
-@contextmanager
-def redis_server(folder: Path, port: int) -> Iterator[str]:
-    """A Redis of a test's own, by its address. Skips where there is none to start."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("There is no redis-server here to start and stop: install Redis.")
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    url = f"redis://127.0.0.1:{port}"
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process, redis_client(url) as client:
-        deadline = time.monotonic() + START_SECONDS
-        while not answers(client):
-            assert time.monotonic() < deadline, "redis-server did not start"
-            time.sleep(0.02)
-        yield url
-        process.kill()
 
 
 class Counting:
-    """A limiter, a key that no other test counts, and the clock."""
+    """A throttle with keys that no other test uses, and the clock."""
 
-    def __init__(self, limiter: Limiter, client: redis.Redis | None, clock: time_machine.Traveller) -> None:
-        self.limiter = limiter
+    def __init__(self, throttle: Throttle, client: redis.Redis | None, clock: time_machine.Traveller) -> None:
+        self.throttle = throttle
         self.client = client
         self.clock = clock
         self.prefix = f"test:{uuid4()}"
@@ -67,21 +36,21 @@ class Counting:
         return f"{self.prefix}:{name}"
 
     def count(self, name: str = "key", free: int = FREE) -> tuple[float, int]:
-        wait, left = self.limiter.count(self.key(name), free)
+        wait, left = self.throttle.count(self.key(name), free)
         return round(wait, 2), left
 
-    def forgive(self, name: str = "key", free: int = FREE) -> None:
-        self.limiter.forgive(self.key(name), free)
+    def undo(self, name: str = "key", free: int = FREE) -> None:
+        self.throttle.undo(self.key(name), free)
 
     def pass_seconds(self, seconds: float) -> None:
-        """Move the clock. Redis has one of its own, so there the keys are aged."""
+        """Move the clock. Redis has its own clock, so there the expiry of the keys is shortened."""
         self.clock.shift(timedelta(seconds=seconds))
         for key in self._keys():
             assert self.client
             self.client.pexpire(key, max(0, int(self.client.pttl(key)) - round(seconds * 1000)))
 
     def fail(self, times: int, name: str = "key") -> None:
-        """Count so many failures, each as soon as it may be."""
+        """Count this number of failures, each as soon as it is allowed."""
         for _ in range(times):
             wait, _ = self.count(name)
             if wait:
@@ -101,23 +70,23 @@ class Counting:
 def counting(request: pytest.FixtureRequest) -> Iterator[Counting]:
     with time_machine.travel(START, tick=False) as clock:
         if request.param == "process":
-            yield Counting(ProcessLimiter(), None, clock)
+            yield Counting(ProcessThrottle(), None, clock)
             return
         with redis_client(REDIS) as client:
             if not answers(client):
                 pytest.skip(f"No Redis answers at {REDIS}: start redis-server, or set BLOGSITE_TEST_REDIS.")
-            limiter = RedisLimiter(REDIS)
-            test = Counting(limiter, client, clock)
+            throttle = RedisThrottle(REDIS)
+            test = Counting(throttle, client, clock)
             yield test
             test.close()
-            limiter._client.close()
+            throttle._client.close()
 
 
 def test_the_first_failures_are_free(counting: Counting) -> None:
     assert [counting.count() for _ in range(FREE)] == [(0, 2), (0, 1), (0, 0)]
 
 
-def test_then_each_failure_doubles_the_wait_up_to_a_quarter_of_an_hour(counting: Counting) -> None:
+def test_each_further_failure_doubles_the_wait_up_to_15_minutes(counting: Counting) -> None:
     counting.fail(FREE - 1)
     waits = []
     for _ in range(12):
@@ -127,7 +96,7 @@ def test_then_each_failure_doubles_the_wait_up_to_a_quarter_of_an_hour(counting:
     assert LONGEST_WAIT == 15 * 60
 
 
-def test_the_wait_ends_when_it_said(counting: Counting) -> None:
+def test_the_wait_ends_after_the_given_seconds(counting: Counting) -> None:
     counting.fail(FREE + 3)
     assert counting.count() == (8, 0)
     counting.pass_seconds(7.5)
@@ -136,7 +105,7 @@ def test_the_wait_ends_when_it_said(counting: Counting) -> None:
     assert counting.count() == (0, 0)
 
 
-def test_who_tries_while_waiting_is_not_made_to_wait_longer(counting: Counting) -> None:
+def test_attempts_during_the_wait_do_not_prolong_it(counting: Counting) -> None:
     for _ in range(FREE):
         counting.count()
     assert {counting.count() for _ in range(20)} == {(1, 0)}
@@ -145,14 +114,14 @@ def test_who_tries_while_waiting_is_not_made_to_wait_longer(counting: Counting) 
     assert counting.count() == (2, 0)
 
 
-def test_an_hour_after_the_last_failure_all_is_forgotten(counting: Counting) -> None:
+def test_the_count_is_deleted_an_hour_after_the_last_failure(counting: Counting) -> None:
     counting.fail(FREE + 9)
     counting.pass_seconds(MEMORY)
     assert [counting.count() for _ in range(FREE)] == [(0, 2), (0, 1), (0, 0)]
     assert MEMORY == 60 * 60
 
 
-def test_until_then_nothing_is_forgotten(counting: Counting) -> None:
+def test_the_count_is_kept_for_less_than_an_hour(counting: Counting) -> None:
     for _ in range(FREE):
         counting.count()
         counting.pass_seconds(MEMORY - 60)
@@ -160,33 +129,33 @@ def test_until_then_nothing_is_forgotten(counting: Counting) -> None:
     assert counting.count() == (2, 0)
 
 
-def test_what_is_forgiven_was_no_failure(counting: Counting) -> None:
+def test_undone_failures_are_not_counted(counting: Counting) -> None:
     for _ in range(10 * FREE):
         assert counting.count() == (0, 2)
-        counting.forgive()
+        counting.undo()
     assert [counting.count() for _ in range(FREE)] == [(0, 2), (0, 1), (0, 0)]
 
 
-def test_forgiving_takes_one_failure_back_and_its_wait(counting: Counting) -> None:
+def test_undo_removes_one_failure_and_its_wait(counting: Counting) -> None:
     for _ in range(FREE):
         counting.count()
     assert counting.count() == (1, 0)
-    counting.forgive()
+    counting.undo()
     assert counting.count() == (0, 0)
     assert counting.count() == (1, 0)
 
 
-def test_what_was_not_counted_can_be_forgiven(counting: Counting) -> None:
-    counting.forgive()
+def test_undo_without_a_count_does_nothing(counting: Counting) -> None:
+    counting.undo()
     assert counting.count() == (0, 2)
 
 
-def test_keys_are_counted_apart(counting: Counting) -> None:
+def test_keys_are_counted_separately(counting: Counting) -> None:
     for _ in range(FREE):
         counting.count("one")
     assert counting.count("one") == (1, 0)
     assert counting.count("another") == (0, 2)
-    counting.forgive("another")
+    counting.undo("another")
     assert counting.count("one") == (1, 0)
 
 
@@ -195,7 +164,7 @@ def test_each_key_has_its_own_free_failures(counting: Counting) -> None:
     assert [counting.count("patient", free=5) for _ in range(6)] == [(0, 4), (0, 3), (0, 2), (0, 1), (0, 0), (1, 0)]
 
 
-def test_of_fifty_at_once_only_the_free_get_through(counting: Counting) -> None:
+def test_only_the_free_of_fifty_concurrent_attempts_succeed(counting: Counting) -> None:
     together = threading.Barrier(50)
 
     def count(_: int) -> tuple[float, int]:
@@ -208,13 +177,13 @@ def test_of_fifty_at_once_only_the_free_get_through(counting: Counting) -> None:
     assert [verdict for verdict in verdicts if verdict[0]] == [(1, 0)] * 40
 
 
-def test_fifty_who_are_forgiven_at_once_leave_nothing(counting: Counting) -> None:
+def test_fifty_concurrent_attempts_that_are_undone_leave_no_count(counting: Counting) -> None:
     together = threading.Barrier(50)
 
     def succeed(_: int) -> float:
         together.wait()
         wait, _ = counting.count("crowd", free=50)
-        counting.forgive("crowd", free=50)
+        counting.undo("crowd", free=50)
         return wait
 
     with ThreadPoolExecutor(50) as threads:
@@ -222,68 +191,68 @@ def test_fifty_who_are_forgiven_at_once_leave_nothing(counting: Counting) -> Non
     assert counting.count("crowd", free=50) == (0, 49)
 
 
-def test_whoever_fails_for_weeks_waits_no_longer(counting: Counting) -> None:
+def test_the_wait_stays_at_its_maximum(counting: Counting) -> None:
     counting.fail(1100)
     assert counting.count() == (LONGEST_WAIT, 0)
     counting.fail(1)
     assert counting.count() == (LONGEST_WAIT, 0)
 
 
-def test_a_process_keeps_the_keys_that_failed_last() -> None:
-    limiter = ProcessLimiter()
-    for number in range(MOST_KEYS + 1):
-        limiter.count(str(number), FREE)
-    assert len(limiter._keys) == MOST_KEYS
-    assert limiter.count(str(MOST_KEYS), FREE).left == FREE - 2
-    assert limiter.count("0", FREE).left == FREE - 1
+def test_a_process_keeps_the_most_recent_keys() -> None:
+    throttle = ProcessThrottle()
+    for number in range(MAX_KEYS + 1):
+        throttle.count(str(number), FREE)
+    assert len(throttle._keys) == MAX_KEYS
+    assert throttle.count(str(MAX_KEYS), FREE).remaining == FREE - 2
+    assert throttle.count("0", FREE).remaining == FREE - 1
 
 
-def test_a_cleared_process_has_counted_nothing() -> None:
-    limiter = ProcessLimiter()
+def test_clear_deletes_all_counts() -> None:
+    throttle = ProcessThrottle()
     for _ in range(FREE):
-        limiter.count("key", FREE)
-    limiter.clear()
-    assert limiter.count("key", FREE) == (0, FREE - 1)
+        throttle.count("key", FREE)
+    throttle.clear()
+    assert throttle.count("key", FREE) == (0, FREE - 1)
 
 
-def test_without_a_redis_failures_are_counted_in_the_process() -> None:
-    limiter = RedisLimiter(f"redis://127.0.0.1:{free_port()}")
+def test_failures_are_counted_in_the_process_without_redis() -> None:
+    throttle = RedisThrottle(f"redis://127.0.0.1:{free_port()}")
     with time_machine.travel(START, tick=False):
-        assert [limiter.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
-    limiter._client.close()
+        assert [throttle.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
+    throttle._client.close()
 
 
-class TestRedisThatGoesAway:
-    def test_meanwhile_failures_are_counted_in_the_process(
+class TestRedisOutage:
+    def test_failures_are_counted_in_the_process_during_the_outage(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         port = free_port()
-        limiter = RedisLimiter(f"redis://127.0.0.1:{port}")
+        throttle = RedisThrottle(f"redis://127.0.0.1:{port}")
         with caplog.at_level(logging.WARNING), time_machine.travel(START, tick=False):
             with redis_server(tmp_path, port):
-                assert [limiter.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
+                assert [throttle.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
                 assert caplog.messages == []
-            assert [limiter.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
-            limiter.forgive("key", FREE)
-            assert limiter.count("key", FREE) == (0, 0)
+            assert [throttle.count("key", FREE) for _ in range(FREE + 1)] == [(0, 2), (0, 1), (0, 0), (1, 0)]
+            throttle.undo("key", FREE)
+            assert throttle.count("key", FREE) == (0, 0)
             assert {record.levelname for record in caplog.records} == {"WARNING"}
             assert all("Redis does not answer" in message for message in caplog.messages)
             with redis_server(tmp_path, port):
-                assert limiter.count("key", FREE) == (0, 2)
-        limiter._client.close()
+                assert throttle.count("key", FREE) == (0, 2)
+        throttle._client.close()
 
-    def test_a_redis_that_hangs_counts_as_gone(self, tmp_path: Path) -> None:
+    def test_a_hanging_redis_counts_as_an_outage(self, tmp_path: Path) -> None:
         with redis_server(tmp_path, free_port()) as url, redis_client(url) as client:
-            limiter = RedisLimiter(url)
-            limiter.count("key", FREE)
+            throttle = RedisThrottle(url)
+            throttle.count("key", FREE)
             client.client_pause(60_000)
-            assert limiter.count("key", FREE) == (0, 2)
-            limiter._client.close()
+            assert throttle.count("key", FREE) == (0, 2)
+            throttle._client.close()
 
 
-def test_limiters_on_one_redis_count_together(tmp_path: Path) -> None:
+def test_workers_with_one_redis_share_their_counts(tmp_path: Path) -> None:
     with redis_server(tmp_path, free_port()) as url, time_machine.travel(START, tick=False):
-        workers = [RedisLimiter(url) for _ in range(2)]
+        workers = [RedisThrottle(url) for _ in range(2)]
         assert [worker.count("key", FREE) for worker in workers * 2] == [(0, 2), (0, 1), (0, 0), (1, 0)]
         for worker in workers:
             worker._client.close()

@@ -1,4 +1,4 @@
-"""Passwords that users change themselves, and those that they forgot."""
+"""Changing and resetting passwords."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from django.utils.http import urlsafe_base64_encode
 from accounts.credentials import passwords, sessions
 from accounts.models import User
 from tests.accounts.conftest import Sent
-from tests.accounts.credentials.test_passwords import full_queue
+from tests.accounts.password_queue import full_queue
 from tests.client import Api, assert_problem
 from tests.factories import PASSWORD, make_user
 
@@ -42,7 +42,7 @@ def codes(response: Any) -> list[str]:
 
 @contextmanager
 def quicker(monkeypatch: pytest.MonkeyPatch, user: User) -> Iterator[None]:
-    """While a new password is hashed, somebody else gives the user another one."""
+    """Replaces the user's password during the hashing of a new one."""
     hash_new = passwords.hash_new
 
     async def hashed_too_late(*args: Any, **options: Any) -> str:
@@ -61,7 +61,7 @@ class TestChange:
         fields = {"username": "ines", "email": "Ines@example.com", "full_name": "Ines Moreau"}
         return make_user(**fields, password=PASSWORD)
 
-    def test_the_new_password_is_good_and_the_old_one_is_not(self, api: Api, reader: User) -> None:
+    def test_the_new_password_replaces_the_old_one(self, api: Api, reader: User) -> None:
         response = api.acting_as(reader).post("/auth/password/change", CHANGE)
         assert (response.status_code, response.content) == (204, b"")
         assert logs_in(api, reader, NEW_PASSWORD)
@@ -77,7 +77,7 @@ class TestChange:
         assert_problem(response, 401, "unauthenticated")
         assert_problem(api.post("/auth/refresh", {"refresh_token": there.refresh_token}), 401, "unauthenticated")
 
-    def test_the_user_is_told(self, api: Api, reader: User, sent: Sent) -> None:
+    def test_the_user_gets_a_mail(self, api: Api, reader: User, sent: Sent) -> None:
         api.acting_as(reader).post("/auth/password/change", CHANGE)
         (mail,) = sent()
         assert (mail.to, mail.subject) == (["Ines@example.com"], "Your password was changed")
@@ -94,7 +94,7 @@ class TestChange:
         assert api.get("/users/me", Authorization=f"Bearer {other.access_token}").status_code == 200
         assert sent() == []
 
-    def test_who_has_no_password_cannot_confirm_a_change(self, api: Api) -> None:
+    def test_a_user_without_a_password_cannot_confirm_a_change(self, api: Api) -> None:
         response = api.acting_as(make_user()).post("/auth/password/change", CHANGE)
         assert_problem(response, 422, "wrong_password", "#/current_password")
 
@@ -128,11 +128,11 @@ class TestChange:
         ],
         ids=lambda value: ascii(value)[:40],
     )
-    def test_a_bad_body_is_named(self, api: Api, body: dict[str, Any], pointers: list[str]) -> None:
+    def test_invalid_fields_are_named(self, api: Api, body: dict[str, Any], pointers: list[str]) -> None:
         response = api.acting_as(make_user()).post("/auth/password/change", body)
         assert_problem(response, 422, "validation_error", *pointers)
 
-    def test_of_two_changes_at_once_one_is_done(
+    def test_one_of_two_concurrent_changes_is_done(
         self, api: Api, reader: User, sent: Sent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with quicker(monkeypatch, reader):
@@ -142,7 +142,7 @@ class TestChange:
         assert not reader.has_usable_password()
         assert sent() == []
 
-    def test_a_full_queue_of_passwords_says_to_come_back(self, api: Api) -> None:
+    def test_a_full_password_queue_is_503(self, api: Api) -> None:
         readers_api = api.acting_as(make_user())
         with full_queue():
             assert_problem(readers_api.post("/auth/password/change", CHANGE), 503, "overloaded")
@@ -159,19 +159,19 @@ def link_in(mail: EmailMessage) -> str:
 
 
 def confirmation(mail: EmailMessage) -> dict[str, str]:
-    """What a page sends that has read the link of the mail."""
+    """The request body for the reset link of a mail."""
     fields = {name: value for name, (value,) in parse_qs(urlsplit(link_in(mail)).query).items()}
     assert set(fields) == {"uid", "token"}
     return {**fields, "new_password": NEW_PASSWORD}
 
 
 def made_up(user: User) -> dict[str, str]:
-    """The same as `confirmation`, without a mail."""
+    """The same as `confirmation`, but created without a mail."""
     uid, token = urlsafe_base64_encode(force_bytes(user.pk)), default_token_generator.make_token(user)
     return {"uid": uid, "token": token, "new_password": NEW_PASSWORD}
 
 
-class TestAskingForAReset:
+class TestRequestingAReset:
     def test_a_link_is_mailed(self, api: Api, reader: User, sent: Sent) -> None:
         ask(api)
         (mail,) = sent()
@@ -180,7 +180,7 @@ class TestAskingForAReset:
         assert 'the account "ines"' in mail.body
         assert link_in(mail).startswith("http://127.0.0.1:8000/password-reset?uid=")
 
-    def test_the_link_leads_where_the_setting_says(self, api: Api, reader: User, sent: Sent, settings: Any) -> None:
+    def test_the_link_follows_the_setting(self, api: Api, reader: User, sent: Sent, settings: Any) -> None:
         settings.PASSWORD_RESET_URL = "https://app.example/#/new-password/{uid}/{token}"
         ask(api)
         *address, uid, token = link_in(sent()[0]).split("/")
@@ -189,11 +189,11 @@ class TestAskingForAReset:
         assert api.post("/auth/password/reset/confirm", body).status_code == 204
 
     @pytest.mark.parametrize("email", ["Ines@example.com", "INES@EXAMPLE.COM", "  ines@example.com "])
-    def test_the_address_may_be_in_any_case_of_letters(self, api: Api, reader: User, sent: Sent, email: str) -> None:
+    def test_the_address_is_case_insensitive(self, api: Api, reader: User, sent: Sent, email: str) -> None:
         ask(api, email)
         assert [mail.to for mail in sent()] == [["Ines@example.com"]]
 
-    def test_the_answer_does_not_tell_who_has_an_account(
+    def test_the_response_does_not_reveal_accounts(
         self, api: Api, sent: Sent, forget_failures: Callable[[], None]
     ) -> None:
         make_user(email="ines@example.com")
@@ -207,7 +207,7 @@ class TestAskingForAReset:
         assert [mail.to for mail in sent()] == [["ines@example.com"]]
 
     @pytest.mark.parametrize("email", ["ines", "", None, 7, "a\x00@example.com", "inès@example.com"])
-    def test_what_is_no_address_is_refused(self, api: Api, email: Any) -> None:
+    def test_an_invalid_address_is_refused(self, api: Api, email: Any) -> None:
         response = api.post("/auth/password/reset", {"email": email})
         assert_problem(response, 422, "validation_error", "#/email")
 
@@ -223,7 +223,7 @@ class TestResetting:
         assert logs_in(api, reader, NEW_PASSWORD)
         assert [mail.subject for mail in sent()] == ["Set a new password", "Your password was changed"]
 
-    def test_who_never_had_a_password_gets_one(self, api: Api) -> None:
+    def test_a_user_without_a_password_can_set_one(self, api: Api) -> None:
         reader = make_user()
         assert api.post("/auth/password/reset/confirm", made_up(reader)).status_code == 204
         assert logs_in(api, reader, NEW_PASSWORD)
@@ -236,7 +236,7 @@ class TestResetting:
             assert_problem(response, 422, "reset_link_invalid", "#/token")
 
     @pytest.mark.parametrize(("age", "status"), [(timedelta(hours=1), 204), (timedelta(hours=1, seconds=1), 422)])
-    def test_a_link_is_good_for_an_hour(self, api: Api, age: timedelta, status: int) -> None:
+    def test_a_link_is_valid_for_an_hour(self, api: Api, age: timedelta, status: int) -> None:
         now = timezone.now()
         with time_machine.travel(now, tick=False) as clock:
             body = made_up(make_user())
@@ -251,7 +251,7 @@ class TestResetting:
         [{"email": "new@example.com"}, {"is_active": False}, {"password": "!other"}],
         ids=["another address", "inactive", "another password"],
     )
-    def test_a_link_is_good_only_as_long_as_nothing_has_changed(self, api: Api, changes: dict[str, Any]) -> None:
+    def test_a_link_is_invalid_after_the_account_has_changed(self, api: Api, changes: dict[str, Any]) -> None:
         reader = make_user()
         body = made_up(reader)
         User.objects.filter(pk=reader.pk).update(**changes)
@@ -281,18 +281,18 @@ class TestResetting:
         assert_problem(response, 422, "reset_link_invalid", "#/token")
         assert User.objects.get(pk=reader.pk).password == reader.password
 
-    def test_a_link_is_good_for_its_own_user_alone(self, api: Api, reader: User) -> None:
+    def test_a_link_is_valid_for_its_own_user_only(self, api: Api, reader: User) -> None:
         body = {**made_up(make_user()), "uid": made_up(reader)["uid"]}
         assert_problem(api.post("/auth/password/reset/confirm", body), 422, "reset_link_invalid", "#/token")
 
-    def test_a_weak_password_is_refused_and_leaves_the_link_good(self, api: Api) -> None:
+    def test_a_weak_password_is_refused_and_the_link_stays_valid(self, api: Api) -> None:
         reader = make_user()
         body = made_up(reader)
         response = api.post("/auth/password/reset/confirm", {**body, "new_password": "qwerty"})
         assert_problem(response, 422, "validation_error", "#/new_password", "#/new_password")
         assert api.post("/auth/password/reset/confirm", body).status_code == 204
 
-    def test_of_two_who_use_a_link_at_once_one_gets_through(
+    def test_one_of_two_concurrent_uses_of_a_link_succeeds(
         self, api: Api, sent: Sent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         reader = make_user()
@@ -313,5 +313,5 @@ class TestResetting:
         ],
         ids=["absent", "too long", "no text", "other types"],
     )
-    def test_a_bad_body_is_named(self, api: Api, body: dict[str, Any], pointers: list[str]) -> None:
+    def test_invalid_fields_are_named(self, api: Api, body: dict[str, Any], pointers: list[str]) -> None:
         assert_problem(api.post("/auth/password/reset/confirm", body), 422, "validation_error", *pointers)

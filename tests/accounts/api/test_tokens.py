@@ -1,4 +1,4 @@
-"""API tokens: how they are made, what they open, and how they end."""
+"""API tokens: creating, using, listing and deleting them."""
 
 import hashlib
 import sqlite3
@@ -35,7 +35,7 @@ def author(db: None) -> User:
 
 
 def make_token(user: User, **fields: Any) -> str:
-    """The text of a new token that may read and write."""
+    """A new token with the scope `write`."""
     return api_tokens.create_api_token(user=user, **{"name": "Build", "scope": "write", **fields})[1]
 
 
@@ -43,7 +43,7 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-class TestMaking:
+class TestCreating:
     def test_a_token_is_shown_once(self, api: Api, author: User, clock: Traveller) -> None:
         authors_api = api.acting_as(author)
         response = authors_api.post("/auth/tokens", {"name": " Site build ", "scope": "read"})
@@ -81,7 +81,7 @@ class TestMaking:
             assert token.isascii()
             assert api_tokens.is_well_formed(token)
 
-    def test_any_wrong_letter_is_told_by_the_checksum(self, author: User) -> None:
+    def test_the_checksum_detects_any_wrong_character(self, author: User) -> None:
         token = make_token(author)
         for place in range(len(token)):
             wrong = "x" if token[place] != "x" else "y"
@@ -89,14 +89,14 @@ class TestMaking:
         for text in ("", "blog_", token[:-1], token + "x", token.upper(), " " + token):
             assert not api_tokens.is_well_formed(text)
 
-    def test_a_time_of_expiry_is_kept(self, api: Api, author: User, clock: Traveller) -> None:
+    def test_the_expiry_is_stored(self, api: Api, author: User, clock: Traveller) -> None:
         body = {"name": "Build", "scope": "write", "expires_at": "2026-01-31T15:00:00+02:00"}
         answer = api.acting_as(author).post("/auth/tokens", body).json()
         assert answer["expires_at"] == "2026-01-31T13:00:00Z"
         assert author.api_tokens.get().expires_at == START + timedelta(hours=1)
 
     @pytest.mark.parametrize("expires_at", ["2026-01-31T12:00:00Z", "2025-01-31T12:00:00Z"])
-    def test_a_token_that_has_expired_is_not_made(
+    def test_a_token_that_has_already_expired_is_refused(
         self, api: Api, author: User, clock: Traveller, expires_at: str
     ) -> None:
         body = {"name": "Build", "scope": "read", "expires_at": expires_at}
@@ -121,7 +121,7 @@ class TestMaking:
         ],
         ids=lambda value: ascii(value)[:40],
     )
-    def test_a_bad_field_is_named_and_nothing_is_stored(
+    def test_an_invalid_field_is_named_and_nothing_is_stored(
         self, api: Api, author: User, body: dict[str, Any], pointers: list[str]
     ) -> None:
         response = api.acting_as(author).post("/auth/tokens", body)
@@ -157,7 +157,7 @@ class TestUsing:
         assert_problem(api.patch("/users/me", {"bio": "x"}, **headers), 403, "forbidden")
 
     @pytest.mark.parametrize("scope", ["read", "write"])
-    def test_what_needs_a_login_is_refused(self, api: Api, author: User, scope: str) -> None:
+    def test_operations_that_need_a_session_are_403(self, api: Api, author: User, scope: str) -> None:
         headers = bearer(make_token(author, scope=scope))
         change = {"current_password": "x", "new_password": "another-river-lantern"}
         for response in (
@@ -172,7 +172,7 @@ class TestUsing:
             assert_problem(response, 403, "forbidden")
         assert author.api_tokens.count() == 1
 
-    def test_a_token_does_no_more_than_its_user(self, api: Api) -> None:
+    def test_a_token_has_the_permissions_of_its_user(self, api: Api) -> None:
         assert_problem(api.post("/posts", POST, **bearer(make_token(make_user()))), 403, "forbidden")
         assert_problem(api.get("/users", **bearer(make_token(make_author()))), 403, "forbidden")
         assert api.get("/users", **bearer(make_token(make_admin()))).status_code == 200
@@ -200,7 +200,7 @@ class TestUsing:
         assert_problem(api.get("/users/me", **headers), 401, "unauthenticated")
         assert_problem(api.get("/posts", **headers), 401, "unauthenticated")
 
-    def test_one_that_has_expired_is_no_guess_and_costs_no_wait(
+    def test_an_expired_token_is_not_counted_as_a_guess(
         self, api: Api, author: User, clock: Traveller, settings: Any
     ) -> None:
         headers = bearer(make_token(author, expires_at=START + timedelta(seconds=1)))
@@ -208,7 +208,7 @@ class TestUsing:
         for _ in range(settings.FREE_FAILURES + 2):
             assert_problem(api.get("/users/me", **headers), 401, "unauthenticated")
 
-    def test_unknown_and_misspelt_ones_cost_a_wait_that_good_ones_never_have(
+    def test_unknown_tokens_have_to_wait_and_valid_ones_do_not(
         self, api: Api, author: User, clock: Traveller, settings: Any
     ) -> None:
         token = make_token(author)
@@ -223,13 +223,13 @@ class TestUsing:
         assert 0 < int(response["Retry-After"]) <= LONGEST_WAIT
         assert api.get("/users/me", **bearer(token)).status_code == 200
 
-    def test_a_misspelt_token_asks_the_database_nothing(self, api: Api, author: User) -> None:
+    def test_a_misspelt_token_costs_no_query(self, api: Api, author: User) -> None:
         token = make_token(author)
         with CaptureQueriesContext(connection) as queries:
             assert_problem(api.get("/users/me", **bearer(token[:-1])), 401, "unauthenticated")
         assert len(queries) == 0
 
-    def test_its_use_is_written_down_at_most_once_an_hour(self, api: Api, author: User, clock: Traveller) -> None:
+    def test_its_use_is_recorded_at_most_once_an_hour(self, api: Api, author: User, clock: Traveller) -> None:
         headers = bearer(make_token(author))
         uses = []
         for minutes in (0, 59, 60, 61, 200):
@@ -239,7 +239,7 @@ class TestUsing:
         minutes_used = [(used - START) // timedelta(minutes=1) for used in uses if used]
         assert minutes_used == [0, 0, 60, 60, 200]
 
-    def test_a_read_by_a_token_that_was_just_used_costs_one_query(self, api: Api, author: User) -> None:
+    def test_a_read_with_a_recently_used_token_costs_one_query(self, api: Api, author: User) -> None:
         headers = bearer(make_token(author))
         costs = []
         for _ in range(2):
@@ -252,7 +252,7 @@ class TestUsing:
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL locks the row alone")
 @pytest.mark.django_db(transaction=True)
-def test_a_read_does_not_fail_because_somebody_else_writes_for_long(api: Api) -> None:
+def test_a_read_does_not_fail_while_the_database_is_locked(api: Api) -> None:
     token = make_token(make_author(username="ines"))
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA busy_timeout = 1")
@@ -284,7 +284,7 @@ class TestListing:
         assert page["next"] is None
         assert names == [f"Build {number}" for number in (4, 3, 2, 1, 0)]
 
-    def test_one_that_has_expired_is_still_listed(self, api: Api, author: User, clock: Traveller) -> None:
+    def test_an_expired_token_is_still_listed(self, api: Api, author: User, clock: Traveller) -> None:
         make_token(author, expires_at=START + timedelta(seconds=1))
         clock.shift(2)
         assert len(api.acting_as(author).get("/auth/tokens").json()["items"]) == 1
@@ -302,13 +302,15 @@ class TestListing:
     @pytest.mark.parametrize(
         ("query", "pointer"), [({"limit": 0}, "limit"), ({"cursor": "forged"}, "cursor"), ({"scope": "read"}, "scope")]
     )
-    def test_a_bad_question_is_refused(self, api: Api, author: User, query: dict[str, Any], pointer: str) -> None:
+    def test_invalid_query_parameters_are_refused(
+        self, api: Api, author: User, query: dict[str, Any], pointer: str
+    ) -> None:
         response = api.acting_as(author).get("/auth/tokens", query)
         assert_problem(response, 422, "validation_error", f"#/query/{pointer}")
 
 
 class TestDeleting:
-    def test_a_deleted_token_is_good_for_nothing(self, api: Api, author: User) -> None:
+    def test_a_deleted_token_is_401(self, api: Api, author: User) -> None:
         deleted, kept = make_token(author), make_token(author)
         path = f"/auth/tokens/{author.api_tokens.earliest('pk').pk}"
         authors_api = api.acting_as(author)
@@ -318,14 +320,14 @@ class TestDeleting:
         assert api.get("/users/me", **bearer(kept)).status_code == 200
         assert_problem(authors_api.delete(path), 404, "not_found")
 
-    def test_another_users_token_is_not_there(self, api: Api, author: User) -> None:
+    def test_another_users_token_is_404(self, api: Api, author: User) -> None:
         others = make_token(make_author())
         for user in (author, make_admin()):
             response = api.acting_as(user).delete(f"/auth/tokens/{ApiToken.objects.get().pk}")
             assert_problem(response, 404, "not_found")
         assert api.get("/users/me", **bearer(others)).status_code == 200
 
-    def test_the_tokens_of_a_deleted_user_go_with_them(self, api: Api, author: User) -> None:
+    def test_the_tokens_of_a_deleted_user_are_deleted(self, api: Api, author: User) -> None:
         token = make_token(author)
         assert api.acting_as(make_admin()).delete(f"/users/{author.pk}").status_code == 204
         assert not ApiToken.objects.exists()
