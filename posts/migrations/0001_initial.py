@@ -20,9 +20,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('title', models.CharField(max_length=200)),
-                ('slug', models.CharField(blank=True, help_text='The name in addresses; empty: made from the title.', max_length=100)),
+                ('slug', models.CharField(blank=True, help_text='Empty: made from the title.', max_length=100)),
                 ('content', models.TextField(blank=True, help_text='Markdown.')),
-                ('excerpt', models.CharField(blank=True, help_text='Empty: the beginning of the content.', max_length=500)),
+                ('excerpt', models.CharField(blank=True, help_text='Empty: derived from the content.', max_length=500)),
                 ('tags', models.JSONField(blank=True, default=list)),
                 ('published', models.BooleanField(default=False)),
                 ('published_at', models.DateTimeField(blank=True, help_text='A time in the future schedules the post.', null=True)),

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('height', models.PositiveIntegerField()),
                 ('bytes', models.PositiveIntegerField()),
                 ('stored_bytes', models.PositiveIntegerField()),
-                ('alt_text', models.CharField(blank=True, help_text='For those who do not see the image.', max_length=500)),
+                ('alt_text', models.CharField(blank=True, help_text='Describes the image.', max_length=500)),
                 ('variants', models.JSONField()),
                 ('sha256', models.CharField(max_length=64)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
