@@ -82,8 +82,18 @@ def post_for_preview(post_id: int) -> PostQuerySet:
 
 
 @compiled
-def posts(access: Access, selection: PostSelection, candidate_limit: int | None) -> PostQuerySet:
-    """The posts of a list. A search looks up only `candidate_limit` of the best matches, or all of them."""
+def posts(access: Access, selection: PostSelection) -> PostQuerySet:
+    """The selected posts that the user may see."""
+    return _selected(access, selection)
+
+
+@compiled
+def best_matches(access: Access, selection: PostSelection, candidate_limit: int) -> PostQuerySet:
+    """The selected posts among the best matches of a search, of which only `candidate_limit` are looked up."""
+    return _selected(access, selection, candidate_limit)
+
+
+def _selected(access: Access, selection: PostSelection, candidate_limit: int | None = None) -> PostQuerySet:
     if selection.status is PostStatus.PUBLISHED:
         found = Post.objects.published()  # everybody may see these
     else:
@@ -101,10 +111,10 @@ def posts(access: Access, selection: PostSelection, candidate_limit: int | None)
     return found.with_content() if selection.with_content else found.with_summary()
 
 
-def newest_posts(*, tag: str | None = None, author: str | None = None) -> QuerySet[Post]:
+def newest_posts(*, tag: str | None = None, author: str | None = None) -> PostQuerySet:
     """Public posts with their content, newest first: all of them, or those with a tag or by an author."""
     selection = PostSelection(PostStatus.PUBLISHED, (tag,) if tag else (), author, with_content=True)
-    return post_order(selection, None).apply(posts.build(Access(), selection, None))
+    return post_order(selection, None).apply(_selected(Access(), selection))
 
 
 def sitemap_posts() -> PostQuerySet:

@@ -122,11 +122,11 @@ def unpublish_post(*, actor: User, post_id: int, versions: Versions = None) -> P
     return update_post(actor=actor, post_id=post_id, changes={"published": False}, versions=versions)
 
 
-def trash_post(*, actor: User, post_id: int, versions: Versions = None) -> None:
+def trash_post(*, actor: User, post_id: int, versions: Versions = None) -> Post:
     """Move a post to the trash, from which it can be restored. Raises the same errors as `update_post`."""
     with transaction.atomic():
         post = _lock(actor, post_id, versions, permission="posts.delete_post")
-        _save_changes(post, {"trashed_at": timezone.now()}, actor)
+        return _save_changes(post, {"trashed_at": timezone.now()}, actor)
 
 
 def restore_post(*, actor: User, post_id: int, versions: Versions = None) -> Post:
@@ -153,7 +153,7 @@ def revert_post(*, actor: User, post_id: int, version: int, versions: Versions =
     return update_post(actor=actor, post_id=post_id, changes=changes, versions=versions)
 
 
-def require_change(*, actor: User, post_id: int) -> None:
+def require_change_permission(*, actor: User, post_id: int) -> None:
     """Raise `NotFound` if the actor may not see the post, and `Forbidden` if they may not change it."""
     _get_permitted(actor, post_id, Post.objects.not_trashed().with_summary(), "posts.change_post")
 

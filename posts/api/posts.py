@@ -41,11 +41,12 @@ router = Router(tags=["posts"])
 
 @router.get("", auth=ANYBODY, response=PostPage, summary="List posts")
 async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> PostPage:
-    """Lists the posts that the caller may see, newest first."""
-    access, selection = Access.to_posts(request.auth), filters.selection()
-    page = await _fetch_page(access, selection, filters)
+    """Lists the posts that the caller may see: newest first by default, or the best match first with `q`."""
+    access = Access.to_posts(request.auth)
+    selection = filters.selection()
+    page = await _fetch_posts(access, selection, filters)
+    count = await queries.posts(access, selection).acount() if filters.count else None
     schema = PostOut if selection.with_content else PostSummary
-    count = await queries.posts(access, selection, None).acount() if filters.count else None
     return PostPage(items=[schema.model_validate(post) for post in page.items], next=page.next, count=count)
 
 
@@ -55,13 +56,14 @@ async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> Pos
 async def create_post(request: UserRequest, response: HttpResponse, payload: PostCreate) -> HttpResponse:
     """Authors, editors and admins may create posts. `published` makes the post public, now or at `published_at`.
 
-    A repetition of the request with the same `Idempotency-Key` within 24 hours gets the first response.
+    A repetition of the request with the same `Idempotency-Key` within 24 hours gets the first response; another
+    request with the same key is an error.
     """
     create = partial(services.create_post, actor=request.auth, **payload.model_dump())
-    post = await done_once(request, create, PostOut)
+    created = await done_once(request, create, PostOut)
     response.status_code = 201
-    response["Location"] = request.build_absolute_uri(reverse("api:get_post", kwargs={"post_id": post.id}))
-    return json_response(request, post, version=post.version, response=response)
+    response["Location"] = request.build_absolute_uri(reverse("api:get_post", kwargs={"post_id": created.id}))
+    return json_response(request, created, version=created.version, response=response)
 
 
 @router.get("/{int:post_id}", auth=ANYBODY, response={200: PostOut, **problems(404)}, summary="Get a post")
@@ -92,7 +94,7 @@ async def get_post_by_slug(request: ViewerRequest, response: HttpResponse, slug:
     summary="Get a post by a preview link",
 )
 async def preview_post(request: ViewerRequest, response: HttpResponse, token: Path[PreviewToken]) -> HttpResponse:
-    """Returns a post that is not in the trash to anybody who has a preview link, until the link expires."""
+    """Anybody with a preview link may read the post until the link expires, unless the post is in the trash."""
     post = await queries.post_for_preview(preview_links.read(token)).aget()
     response["Cache-Control"] = PRIVATE
     return _post_response(request, post, response)
@@ -105,8 +107,8 @@ async def preview_post(request: ViewerRequest, response: HttpResponse, token: Pa
     summary="Create a preview link",
 )
 async def create_preview_link(request: UserRequest, post_id: Path[Id]) -> Status[PreviewLink]:
-    """The link is valid for seven days, and always shows the current version of the post."""
-    await sync_to_async(services.require_change)(actor=request.auth, post_id=post_id)
+    """The link is valid for seven days. It also shows changes that are made to the post in the meantime."""
+    await sync_to_async(services.require_change_permission)(actor=request.auth, post_id=post_id)
     link = preview_links.make(post_id)
     url = settings.BLOG_URL + reverse("api:preview_post", kwargs={"token": link.token})
     return Status(201, PreviewLink(url=url, expires_at=link.expires_at))
@@ -114,14 +116,17 @@ async def create_preview_link(request: UserRequest, post_id: Path[Id]) -> Status
 
 @router.patch("/{int:post_id}", auth=USER, response={200: PostOut, **CHANGE_PROBLEMS}, summary="Update a post")
 async def update_post(request: UserRequest, post_id: Path[Id], payload: PostUpdate | None = None) -> HttpResponse:
-    """A JSON merge patch: absent fields keep their values. `If-Match` prevents overwriting somebody else's change."""
+    """A JSON merge patch: absent fields keep their values.
+
+    With the `ETag` of the post in `If-Match`, the request fails (412) if somebody else has changed the post.
+    """
     changes = payload.model_dump(exclude_unset=True) if payload else {}
     return _post_response(request, await _change(request, services.update_post, post_id=post_id, changes=changes))
 
 
 @router.delete("/{int:post_id}", auth=USER, response={204: None, **CHANGE_PROBLEMS}, summary="Move a post to the trash")
 async def delete_post(request: UserRequest, post_id: Path[Id]) -> Status[None]:
-    """The post can be restored until the trash is emptied."""
+    """The post can be restored until `manage.py purge_trash` deletes it."""
     await _change(request, services.trash_post, post_id=post_id)
     return Status(204, None)
 
@@ -133,7 +138,7 @@ async def delete_post(request: UserRequest, post_id: Path[Id]) -> Status[None]:
     summary="Restore a post from the trash",
 )
 async def restore_post(request: UserRequest, post_id: Path[Id]) -> HttpResponse:
-    """Restores the post to its previous state."""
+    """Restores the post to the state that it had before it was moved to the trash."""
     return _post_response(request, await _change(request, services.restore_post, post_id=post_id))
 
 
@@ -141,7 +146,7 @@ async def restore_post(request: UserRequest, post_id: Path[Id]) -> HttpResponse:
 async def publish_post(request: UserRequest, post_id: Path[Id], payload: Publication | None = None) -> HttpResponse:
     """Publishes the post now or at `published_at`; a time in the future schedules it.
 
-    Without `published_at`, a post whose time is in the past keeps it.
+    Without `published_at`, the post keeps its own time if that is in the past, and is otherwise published now.
     """
     published_at = payload.published_at if payload else None
     post = await _change(request, services.publish_post, post_id=post_id, published_at=published_at)
@@ -170,19 +175,23 @@ async def revert_post(request: UserRequest, post_id: Path[Id], version: Path[Id]
     return _post_response(request, await _change(request, services.revert_post, post_id=post_id, version=version))
 
 
-async def _fetch_page(access: Access, selection: queries.PostSelection, filters: PostFilters) -> Page[Post]:
+async def _fetch_posts(access: Access, selection: queries.PostSelection, filters: PostFilters) -> Page[Post]:
     order = queries.post_order(selection, filters.sort)
     if order is queries.BEST_MATCH_FIRST:
-        # Sorting all matches is most of the work of a search with many; a few of the best often fill a page.
-        query = queries.posts(access, selection, SEARCH_CANDIDATE_PAGES * filters.limit)
-        page = await fetch_page(query, order, filters)
+        # Looking up all matches is slow if there are many. The best of them are tried first: if they fill the page and
+        # more follow, the page is the same as that of all matches.
+        candidates = queries.best_matches(access, selection, SEARCH_CANDIDATE_PAGES * filters.limit)
+        page = await fetch_page(candidates, order, filters)
         if page.next:
             return page
-    return await fetch_page(queries.posts(access, selection, None), order, filters)
+    return await fetch_page(queries.posts(access, selection), order, filters)
 
 
-async def _change(request: UserRequest, service: Callable[..., Any], **arguments: Any) -> Any:
-    """Call a service with the versions that `If-Match` allows. Raises `Stale` with the current `ETag` otherwise."""
+async def _change(request: UserRequest, service: Callable[..., Post], **arguments: Any) -> Post:
+    """Call a service with the versions that `If-Match` allows.
+
+    Raises `Stale` with the post's current `ETag`, which a service cannot know: it depends on the response body.
+    """
     try:
         return await sync_to_async(service)(actor=request.auth, versions=if_match(request), **arguments)
     except Stale as error:

@@ -20,7 +20,7 @@ router = Router(tags=["posts"])
 )
 async def list_revisions(request: UserRequest, post_id: Path[Id], query: Query[PageQuery]) -> Page[Revision]:
     """Lists the revisions, newest first, for users who may change the post."""
-    await sync_to_async(services.require_change)(actor=request.auth, post_id=post_id)
+    await sync_to_async(services.require_change_permission)(actor=request.auth, post_id=post_id)
     return await fetch_page(queries.revisions(post_id), queries.NEWEST_VERSION_FIRST, query)
 
 
@@ -32,6 +32,6 @@ async def list_revisions(request: UserRequest, post_id: Path[Id], query: Query[P
 )
 async def get_revision(request: UserRequest, post_id: Path[Id], version: Path[Id]) -> HttpResponse:
     """Returns the state of the post after that change, to users who may change the post."""
-    await sync_to_async(services.require_change)(actor=request.auth, post_id=post_id)
+    await sync_to_async(services.require_change_permission)(actor=request.auth, post_id=post_id)
     revision = await queries.revision(post_id, version).aget()
     return json_response(request, RevisionOut.model_validate(revision), version=version)

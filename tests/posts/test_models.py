@@ -112,7 +112,7 @@ def test_published_after_and_published_before_are_exclusive() -> None:
     step = timedelta(microseconds=1)
 
     def selected(**bounds: Any) -> QuerySet[Post]:
-        return queries.posts.build(Access(), PostSelection(**bounds), None)
+        return queries.posts.build(Access(), PostSelection(**bounds))
 
     assert not selected(published_after=moment).exists()
     assert not selected(published_before=moment).exists()
