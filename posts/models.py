@@ -114,13 +114,12 @@ class PostQuerySet(models.QuerySet["Post"]):
                 posts = posts.alias(tag_time=F("tag_index__published_at"), tag_post=F("tag_index__post"))
         return posts
 
-    def found_by(self, search_query: str | Placeholder, candidate_limit: int | Placeholder | None = None) -> Self:
+    def found_by(self, search_query: str | Placeholder, candidate_limit: int | None = None) -> Self:
         """Posts that match a full-text query (`posts.search`), each with its `rank` and its `snippet`.
 
         With a `candidate_limit`, only so many of the best matches are looked up.
         """
-        limit = None if candidate_limit is None else as_expression(candidate_limit)
-        posts: Self = matching.with_matches(self, as_expression(search_query), limit)
+        posts: Self = matching.with_matches(self, as_expression(search_query), candidate_limit)
         return posts
 
     def with_summary(self) -> Self:

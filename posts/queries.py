@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 
 from accounts.models import User, UserQuerySet
 from blogsite.db.compiled_queries import compiled
-from blogsite.db.keyset import Order
+from blogsite.db.keyset import Order, Slice
 from posts.access import Access
 from posts.models import (
     Media,
@@ -88,9 +88,9 @@ def posts(access: Access, selection: PostSelection) -> PostQuerySet:
 
 
 @compiled
-def best_matches(access: Access, selection: PostSelection, candidate_limit: int) -> PostQuerySet:
-    """The selected posts among the best matches of a search, of which only `candidate_limit` are looked up."""
-    return _selected(access, selection, candidate_limit)
+def best_matches(access: Access, selection: PostSelection, candidates: Slice) -> PostQuerySet:
+    """The selected posts among the first matches of a search: only the candidates are looked up."""
+    return _selected(access, selection, candidates.size)
 
 
 def _selected(access: Access, selection: PostSelection, candidate_limit: int | None = None) -> PostQuerySet:

@@ -12,6 +12,7 @@ from ninja import Path, Query, Router, Status
 
 from accounts.authentication import ANYBODY, USER, UserRequest, ViewerRequest
 from accounts.idempotency import done_once
+from blogsite.db.keyset import Slice
 from blogsite.errors import Stale
 from blogsite.http.openapi import IDEMPOTENCY_KEY
 from blogsite.http.pagination import Page, fetch_page
@@ -47,7 +48,8 @@ async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> Pos
     page = await _fetch_posts(access, selection, filters)
     count = await queries.posts(access, selection).acount() if filters.count else None
     schema = PostOut if selection.with_content else PostSummary
-    return PostPage(items=[schema.model_validate(post) for post in page.items], next=page.next, count=count)
+    items = [schema.model_validate(post) for post in page.items]
+    return PostPage.model_construct(items=items, next=page.next, count=count)  # the items are valid already
 
 
 @router.post(
@@ -180,8 +182,8 @@ async def _fetch_posts(access: Access, selection: queries.PostSelection, filters
     if order is queries.BEST_MATCH_FIRST:
         # Looking up all matches is slow if there are many. The best of them are tried first: if they fill the page and
         # more follow, the page is the same as that of all matches.
-        candidates = queries.best_matches(access, selection, SEARCH_CANDIDATE_PAGES * filters.limit)
-        page = await fetch_page(candidates, order, filters)
+        candidates = Slice(order, SEARCH_CANDIDATE_PAGES * filters.limit)
+        page = await fetch_page(queries.best_matches(access, selection, candidates), order, filters)
         if page.next:
             return page
     return await fetch_page(queries.posts(access, selection), order, filters)

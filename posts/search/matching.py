@@ -58,7 +58,7 @@ def highlight_html(snippet: str | None) -> str | None:
     return highlighted.replace(_START, "").replace(_END, "")
 
 
-def with_matches(posts: Any, query: Expression, candidate_limit: Expression | None) -> Any:
+def with_matches(posts: Any, query: Expression, candidate_limit: int | None) -> Any:
     """Filter a QuerySet of posts by a query of `parse_query`, and annotate each post with its `rank` and `snippet`.
 
     The best match has the lowest rank; a word in the title counts as much as ten in the content. The alias `match` is
@@ -80,7 +80,7 @@ class _BestMatches(Join):
     matching posts before sorting them.
     """
 
-    def __init__(self, join: Join, query: Expression, candidate_limit: Expression | None) -> None:
+    def __init__(self, join: Join, query: Expression, candidate_limit: int | None) -> None:
         self.__dict__.update(join.__dict__)
         self.query, self.candidate_limit = query, candidate_limit
 
@@ -108,11 +108,12 @@ class _BestMatches(Join):
         else:
             rank = f"-ts_rank('{_WEIGHTS}', posts_search, query)::float8"
             source, matches, no_limit = f"{TABLE}, {_TSQUERY.format(query)} query", "posts_search @@ query", "ALL"
-        limit, limit_params = compiler.compile(self.candidate_limit) if self.candidate_limit else (no_limit, ())
+        # Not a parameter: SQLite plans a slower query for a limit that it does not know.
+        limit = no_limit if self.candidate_limit is None else self.candidate_limit
         select = f"SELECT rowid, {rank} AS rank FROM {source} WHERE {matches} ORDER BY rank, rowid LIMIT {limit}"  # noqa: S608
         table = connection.ops.quote_name(TABLE)
         name = table if self.table_alias == TABLE else ""  # Django has already added another alias
-        return joined.replace(table, f"({select}) {name}", 1), (*query_params, *limit_params, *params)
+        return joined.replace(table, f"({select}) {name}", 1), (*query_params, *params)
 
 
 class _Snippet(Func):
