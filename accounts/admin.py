@@ -23,7 +23,7 @@ from accounts import security_log, services
 from accounts.login_throttle import FailureThrottle, address_of
 from accounts.models import Session, User
 from blogsite.admin import ServiceAdmin
-from blogsite.errors import TooManyRequests, WrongCredentials
+from blogsite.errors import TooManyRequests
 
 admin.site.unregister(Group)  # users have roles instead of groups
 
@@ -34,20 +34,13 @@ class LoginForm(AdminAuthenticationForm):
     def clean(self) -> dict[str, Any]:
         request = cast(HttpRequest, self.request)
         try:
-            with FailureThrottle("login", request, self.cleaned_data.get("username", "")):
-                return self._authenticate()
+            with FailureThrottle("login", request, self.cleaned_data.get("username", ""), exceptions=ValidationError):
+                return super().clean()
         except TooManyRequests as error:
             raise ValidationError(error.detail) from None
-        except WrongCredentials as error:
+        except ValidationError:
             security_log.record("login_failed", address=address_of(request), site="admin")
-            raise cast(ValidationError, error.__cause__) from None
-
-    def _authenticate(self) -> dict[str, Any]:
-        try:
-            cleaned: dict[str, Any] = super().clean()
-        except ValidationError as error:
-            raise WrongCredentials from error
-        return cleaned
+            raise
 
     def confirm_login_allowed(self, user: Any) -> None:
         super().confirm_login_allowed(user)

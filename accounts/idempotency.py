@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.authentication import UserRequest
@@ -39,13 +39,9 @@ def do_once(request: UserRequest, act: Callable[[], Any], output: type[Out], *, 
     if not KEY.fullmatch(key):
         message = "Must be 1 to 255 visible ASCII characters"
         raise Invalid(errors=[FieldError("#/header/idempotency-key", "idempotency_key_invalid", message)])
-    parts = (request.method or "", request.path, request.body if body is None else body)
-    fingerprint = hashlib.sha256(b"\n".join(part if isinstance(part, bytes) else part.encode() for part in parts))
-
-    def execute() -> str:
-        return render(output.model_validate(act())).decode()
-
-    return output.model_validate_json(_once(request.auth, key, fingerprint.hexdigest(), execute))
+    content = request.body if body is None else body
+    fingerprint = hashlib.sha256(f"{request.method}\n{request.path}\n".encode() + content).hexdigest()
+    return _once(request.auth, key, fingerprint, act, output)
 
 
 done_once = sync_to_async(do_once)
@@ -57,17 +53,14 @@ def purge() -> int:
 
 
 @transaction.atomic
-def _once(user: User, key: str, fingerprint: str, execute: Callable[[], str]) -> str:
-    requests = IdempotentRequest.objects.filter(user=user, key=key)
-    requests.filter(created_at__lt=timezone.now() - MAX_AGE).delete()
-    try:
-        with transaction.atomic():
-            IdempotentRequest.objects.create(user=user, key=key, fingerprint=fingerprint)
-    except IntegrityError:
-        stored = requests.get()
-        if stored.fingerprint != fingerprint:
-            raise IdempotencyKeyReused from None
-        return stored.answer
-    answer = execute()
-    requests.update(answer=answer)
-    return answer
+def _once(user: User, key: str, fingerprint: str, act: Callable[[], Any], output: type[Out]) -> Out:
+    IdempotentRequest.objects.filter(user=user, key=key, created_at__lt=timezone.now() - MAX_AGE).delete()
+    stored, is_new = IdempotentRequest.objects.get_or_create(user=user, key=key, defaults={"fingerprint": fingerprint})
+    if stored.fingerprint != fingerprint:
+        raise IdempotencyKeyReused
+    if not is_new:
+        return output.model_validate_json(stored.answer)
+    result = output.model_validate(act())
+    stored.answer = render(result).decode()
+    stored.save(update_fields=["answer"])
+    return result
