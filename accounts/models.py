@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
 from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -58,17 +59,14 @@ class UserQuerySet(models.QuerySet["User"]):
 
         None sets no condition.
         """
-        users = self
+        condition = Q()
         if role is not None:
-            users = users.filter(role=role)
+            condition &= Q(role=role)
         if is_active is not None:
-            users = users.filter(is_active=is_active)
+            condition &= Q(is_active=is_active)
         if search is not None:
-            columns = ("username", "full_name", "email")
-            users = users.filter(
-                models.Q(*((f"{column}__icontains", search) for column in columns), _connector=models.Q.OR)
-            )
-        return users
+            condition &= Q(username__icontains=search) | Q(full_name__icontains=search) | Q(email__icontains=search)
+        return self.filter(condition)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -119,7 +117,7 @@ class User(FastLoadingModel, AbstractBaseUser):
             models.UniqueConstraint(
                 Lower("email"), name="accounts_user_email_unique", violation_error_message="This address is taken."
             ),
-            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="accounts_user_role_known"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="accounts_user_role_known"),
         ]
 
     def __str__(self) -> str:
@@ -152,8 +150,7 @@ class User(FastLoadingModel, AbstractBaseUser):
     def get_full_name(self) -> str:
         return self.full_name or self.username
 
-    def get_short_name(self) -> str:
-        return self.get_full_name()
+    get_short_name = get_full_name
 
     @property
     def is_admin(self) -> bool:
@@ -172,14 +169,8 @@ class User(FastLoadingModel, AbstractBaseUser):
         """Whether the user may see posts that are not public: authors their own, editors and admins all."""
         return self.is_active and self.is_author
 
-    @property
-    def is_staff(self) -> bool:
-        """Whether the user may enter the admin site."""
-        return self.is_author
-
-    @property
-    def is_superuser(self) -> bool:
-        return self.is_admin
+    is_staff = is_author  # who may enter the admin site
+    is_superuser = is_admin
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Whether the user has a permission, in the API and in the admin site. `perm` is Django's `app.action_model`.
@@ -286,7 +277,7 @@ class ApiToken(FastLoadingModel):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(scope__in=Scope.values), name="accounts_apitoken_scope_known")
+            models.CheckConstraint(condition=Q(scope__in=Scope.values), name="accounts_apitoken_scope_known")
         ]
 
     def __str__(self) -> str:

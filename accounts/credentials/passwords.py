@@ -72,9 +72,8 @@ def _validate_and_hash(password: str, user: User, field: str) -> str:
     try:
         password_validation.validate_password(password, user)
     except ValidationError as error:
-        raise Invalid(
-            errors=[FieldError(f"#/{field}", e.code or "password_weak", e.messages[0]) for e in error.error_list]
-        ) from None
+        errors = [FieldError(f"#/{field}", e.code or "password_weak", e.messages[0]) for e in error.error_list]
+        raise Invalid(errors=errors) from None
     return hashers.make_password(password)
 
 
