@@ -25,9 +25,9 @@ class ApiRequest(HttpRequest, Generic[Auth]):
     auth: Auth
 
 
-UserRequest = ApiRequest[User]
-SessionRequest = ApiRequest[Session]
-ViewerRequest = ApiRequest[Viewer]
+UserRequest = ApiRequest[User]  # with `auth=USER` or `auth=ADMIN`
+SessionRequest = ApiRequest[Session]  # with `auth=SESSION`
+ViewerRequest = ApiRequest[Viewer]  # with `auth=ANYBODY`
 
 Caller = Session | ApiToken
 """What authenticates a request: the session of its access token, or its API token. Either is loaded with its user."""

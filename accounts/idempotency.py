@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.authentication import UserRequest
-from accounts.models import IdempotentRequest, User
+from accounts.models import IdempotentRequest
 from blogsite.errors import FieldError, IdempotencyKeyReused, Invalid
 from blogsite.http.responses import render
 from blogsite.http.schemas import Output
@@ -41,7 +41,17 @@ def do_once(request: UserRequest, act: Callable[[], Any], output: type[Out], *, 
         raise Invalid(errors=[FieldError("#/header/idempotency-key", "idempotency_key_invalid", message)])
     content = request.body if body is None else body
     fingerprint = hashlib.sha256(f"{request.method}\n{request.path}\n".encode() + content).hexdigest()
-    return _once(request.auth, key, fingerprint, act, output)
+    user, requests = request.auth, IdempotentRequest.objects
+    with transaction.atomic():
+        requests.filter(user=user, key=key, created_at__lt=timezone.now() - MAX_AGE).delete()
+        stored, is_new = requests.get_or_create(user=user, key=key, defaults={"fingerprint": fingerprint})
+        if stored.fingerprint != fingerprint:
+            raise IdempotencyKeyReused
+        if not is_new:
+            return output.model_validate_json(stored.answer)
+        result = output.model_validate(act())
+        requests.filter(pk=stored.pk).update(answer=render(result).decode())
+        return result
 
 
 done_once = sync_to_async(do_once)
@@ -50,17 +60,3 @@ done_once = sync_to_async(do_once)
 def purge() -> int:
     """Delete the stored requests that are more than 24 hours old. Returns how many."""
     return IdempotentRequest.objects.filter(created_at__lt=timezone.now() - MAX_AGE).delete()[0]
-
-
-@transaction.atomic
-def _once(user: User, key: str, fingerprint: str, act: Callable[[], Any], output: type[Out]) -> Out:
-    IdempotentRequest.objects.filter(user=user, key=key, created_at__lt=timezone.now() - MAX_AGE).delete()
-    stored, is_new = IdempotentRequest.objects.get_or_create(user=user, key=key, defaults={"fingerprint": fingerprint})
-    if stored.fingerprint != fingerprint:
-        raise IdempotencyKeyReused
-    if not is_new:
-        return output.model_validate_json(stored.answer)
-    result = output.model_validate(act())
-    stored.answer = render(result).decode()
-    stored.save(update_fields=["answer"])
-    return result

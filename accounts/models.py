@@ -55,10 +55,7 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.active().exclude(role=Role.READER)
 
     def matching(self, *, role: str | None = None, is_active: bool | None = None, search: str | None = None) -> Self:
-        """The users with this role, this state, and `search` in the username, full name or e-mail address.
-
-        None sets no condition.
-        """
+        """The users that match every condition that is not None. `search` is in the username, full name or address."""
         condition = Q()
         if role is not None:
             condition &= Q(role=role)

@@ -37,10 +37,7 @@ async def register_user(*, username: str, email: str, password: str, full_name: 
 
 
 async def add_user(*, password: str, **fields: Any) -> User:
-    """Create a user of any role, with a password that passes the validators.
-
-    Raises `Invalid`, `UsernameTaken`, `EmailTaken`.
-    """
+    """Create a user of any role. Raises `Invalid` for a weak password, `UsernameTaken`, `EmailTaken`."""
     create = await prepare_user(password=password, **fields)
     return await sync_to_async(create)()
 
@@ -88,10 +85,7 @@ def _log_in(user: User, better_hash: str | None, *, user_agent: str, address: st
 
 
 async def change_password(*, user: User, session_id: int, current_password: str, new_password: str) -> None:
-    """Set a new password of a user, and end their sessions except this one.
-
-    Raises `WrongPassword` for the current password, and `Invalid` for a weak new one.
-    """
+    """Set a new password, and end the user's other sessions. Raises `WrongPassword`, and `Invalid` for a weak one."""
     current_hash = await _check_password(user, current_password)
     new_hash = await passwords.hash_new(new_password, user=user, field="new_password")
     replace = sync_to_async(replace_password)
@@ -102,10 +96,7 @@ async def change_password(*, user: User, session_id: int, current_password: str,
 
 @transaction.atomic
 def replace_password(*, user: User, old_hash: str, new_hash: str, except_session_id: int | None = None) -> bool:
-    """Replace a password hash and end the user's sessions, except one if given.
-
-    Returns False, and changes nothing, if the stored hash is no longer `old_hash`.
-    """
+    """Replace a password hash and end the user's sessions, except one. Returns False if the hash is not `old_hash`."""
     if not User.objects.filter(pk=user.pk, password=old_hash).update(password=new_hash):
         return False
     user.password_replaced(except_session_id=except_session_id)
@@ -119,10 +110,7 @@ async def request_password_reset(*, email: str) -> None:
 
 
 async def reset_password(*, uid: str, token: str, new_password: str) -> None:
-    """Set a new password with the uid and the token of a reset link, and end all sessions of the user.
-
-    Raises `BadResetLink` for a link that is wrong, expired or used, and `Invalid` for a weak password.
-    """
+    """Set a password with the parameters of a reset link, and end all sessions. Raises `BadResetLink`, `Invalid`."""
     user = await _user_of(uid)
     if user is None or not default_token_generator.check_token(user, token):
         raise errors.BadResetLink
@@ -215,10 +203,9 @@ async def _check_password(user: User, password: str) -> str:
 
 async def _user_of(uid: str) -> User | None:
     try:
-        user_id = int(urlsafe_base64_decode(uid).decode("ascii"))
-    except (ValueError, UnicodeDecodeError):
+        return await User.objects.active().filter(pk=int(urlsafe_base64_decode(uid))).afirst()
+    except ValueError:
         return None
-    return await User.objects.active().filter(pk=user_id).afirst() if user_id < 2**63 else None
 
 
 def _lock_user(user_id: int) -> tuple[User, bool]:

@@ -83,8 +83,7 @@ def end_by_token(token: str) -> None:
 
 def purge() -> int:
     """Delete the rows of sessions that have ended by their age. Returns how many."""
-    current = Session.objects.current().values("pk")
-    return Session.objects.exclude(pk__in=current).delete()[0]
+    return Session.objects.exclude(pk__in=Session.objects.current().values("pk")).delete()[0]
 
 
 def _pair(session: Session, token: str) -> TokenPair:
