@@ -1,7 +1,4 @@
-"""Throttles logins and other actions by their failures: which keys are counted, and how many failures are free.
-
-The counters themselves are in `blogsite.http.throttling`.
-"""
+"""Throttles logins and other actions by their failures. The counters are in `blogsite.http.throttling`."""
 
 import asyncio
 import hashlib

@@ -1,5 +1,6 @@
 """Users and their roles, sessions, API tokens, and the stored responses of idempotent requests."""
 
+import hashlib
 from datetime import datetime
 from typing import Any, Self
 
@@ -189,6 +190,11 @@ class User(FastLoadingModel, AbstractBaseUser):
 
 Viewer = User | AnonymousUser
 """The user of a request, or an anonymous user."""
+
+
+def hash_token(token: str) -> str:
+    """Return the `token_hash` of a refresh token or an API token."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class SessionQuerySet(models.QuerySet["Session"]):

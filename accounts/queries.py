@@ -1,7 +1,4 @@
-"""Every query that reads users, sessions and API tokens for a client, and the orders of the lists.
-
-Each function returns a `CompiledQuery`, whose SQL is kept (`blogsite.db.compiled_queries`).
-"""
+"""The compiled queries that read users, sessions and API tokens for a client, and the orders of the lists."""
 
 from datetime import datetime
 

@@ -3,7 +3,6 @@
 Secret scanners find a leaked token by the prefix. The checksum detects a typing mistake without a database query.
 """
 
-import hashlib
 import secrets
 import string
 import zlib
@@ -14,7 +13,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts import security_log
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, User, hash_token
 from blogsite.errors import FieldError, Invalid, NotFound
 
 PREFIX = "blog_"
@@ -31,7 +30,7 @@ def create_api_token(*, user: User, name: str, scope: str, expires_at: datetime 
     secret = "".join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH))
     token = f"{PREFIX}{secret}{_checksum(secret)}"
     row = ApiToken.objects.create(
-        user=user, name=name, scope=scope, token_hash=_hash(token), hint=token[:9], expires_at=expires_at
+        user=user, name=name, scope=scope, token_hash=hash_token(token), hint=token[:9], expires_at=expires_at
     )
     security_log.record("api_token_created", user_id=user.pk, api_token_id=row.pk, scope=scope)
     return row, token
@@ -53,7 +52,7 @@ def is_well_formed(token: str) -> bool:
 
 def use(token: str) -> ApiToken | None:
     """The row of a token with its user, or None for an unknown token. Updates `last_used_at` at most once an hour."""
-    row = ApiToken.objects.select_related("user").defer("user__password").filter(token_hash=_hash(token)).first()
+    row = ApiToken.objects.select_related("user").defer("user__password").filter(token_hash=hash_token(token)).first()
     if row is not None and must_record_use(row):
         now = timezone.now()
         with suppress(OperationalError):  # the database is locked by another writer: a read must not fail for this
@@ -74,7 +73,3 @@ def _checksum(secret: str) -> str:
         number, digit = divmod(number, len(ALPHABET))
         digits = ALPHABET[digit] + digits
     return digits
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
