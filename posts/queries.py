@@ -14,16 +14,7 @@ from accounts.models import User, UserQuerySet
 from blogsite.db.compiled_queries import compiled
 from blogsite.db.keyset import Order
 from posts.access import Access
-from posts.models import (
-    Media,
-    MediaQuerySet,
-    Post,
-    PostQuerySet,
-    PostStatus,
-    PostTag,
-    Revision,
-    RevisionQuerySet,
-)
+from posts.models import Media, MediaQuerySet, Post, PostQuerySet, PostStatus, PostTag, Revision, RevisionQuerySet
 
 NEXT_PUBLICATION = (
     "SELECT MIN(published_at) FROM posts_post WHERE published AND trashed_at IS NULL AND published_at > %s"

@@ -97,8 +97,7 @@ class PostFilters(PageQuery):
         default=None, description="The username of the author."
     )
     status: Literal["published", "draft", "scheduled", "trashed", "all"] = Field(
-        default="published",
-        description="The state of the posts; only posts that the caller may see are listed.",
+        default="published", description="The state of the posts; only posts that the caller may see are listed."
     )
     q: Annotated[str, Field(min_length=1, max_length=200), Storable] | None = Field(
         default=None, description='Words and "phrases" that the posts contain; the last word may be incomplete.'

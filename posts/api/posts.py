@@ -86,10 +86,7 @@ async def get_post_by_slug(request: ViewerRequest, response: HttpResponse, slug:
 
 
 @router.get(
-    "/preview/{token}",
-    auth=ANYBODY,
-    response={200: PostOut, **problems(404)},
-    summary="Get a post by a preview link",
+    "/preview/{token}", auth=ANYBODY, response={200: PostOut, **problems(404)}, summary="Get a post by a preview link"
 )
 async def preview_post(request: ViewerRequest, response: HttpResponse, token: Path[PreviewToken]) -> HttpResponse:
     """Returns a post that is not in the trash to anybody who has a preview link, until the link expires."""

@@ -88,7 +88,7 @@ def seed_posts() -> int:
             actor=users[sample.author],
             title=sample.title,
             content=sample.content,
-            tags=list(sample.tags),
+            tags=sample.tags,
             published=sample.age is not None,
             published_at=None if sample.age is None else now - sample.age,
         )
