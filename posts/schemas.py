@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from blogsite.http.schemas import UNSET, BodyId, Flag, Input, Moment, Output, PageQuery, Storable, unique
+from blogsite.http.schemas import UNSET, BodyId, Flag, Input, Moment, Output, PageOut, PageQuery, Storable, unique
 from posts.content import slugs
 from posts.models import PostStatus
 from posts.queries import PostSelection
@@ -157,11 +157,8 @@ class UploadOut(Output):
     media: MediaOut
 
 
-class MediaPage(Output):
+class MediaPage(PageOut[MediaOut]):
     """A page of uploaded images, newest first."""
-
-    items: list[MediaOut]
-    next: str | None
 
 
 class MediaUpload(Input):
@@ -235,11 +232,8 @@ class RevisionOut(Output):
     created_at: datetime
 
 
-class RevisionPage(Output):
+class RevisionPage(PageOut[RevisionOut]):
     """A page of revisions, newest first."""
-
-    items: list[RevisionOut]
-    next: str | None
 
 
 class PreviewLink(Output):
@@ -249,10 +243,9 @@ class PreviewLink(Output):
     expires_at: datetime
 
 
-class PostPage(Output):
+class PostPage(PageOut[PostOut | PostSummary]):
     """A page of posts."""
 
-    items: list[PostOut | PostSummary]
     next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
     count: int | None = Field(
         default=None,
@@ -274,11 +267,8 @@ class TagOut(Output):
     post_count: int
 
 
-class TagPage(Output):
+class TagPage(PageOut[TagOut]):
     """A page of tags, ordered by name."""
-
-    items: list[TagOut]
-    next: str | None
 
 
 class AuthorOut(Output):
@@ -291,8 +281,5 @@ class AuthorOut(Output):
     post_count: int
 
 
-class AuthorPage(Output):
+class AuthorPage(PageOut[AuthorOut]):
     """A page of authors, ordered by username."""
-
-    items: list[AuthorOut]
-    next: str | None
