@@ -143,7 +143,7 @@ def media_by_id(access: Access, media_id: int) -> MediaQuerySet:
 @compiled
 def tags(prefix: str) -> QuerySet[PostTag, tuple[str, int]]:
     """The tags of public posts that start with `prefix`, with the number of these posts."""
-    return PostTag.objects.public().starting_with(prefix).counted()
+    return PostTag.objects.public().filter(name__startswith=prefix).counted()
 
 
 @compiled
@@ -155,18 +155,13 @@ def tag(name: str) -> QuerySet[PostTag, tuple[str, int]]:
 @compiled
 def authors() -> UserQuerySet:
     """The users who have public posts, each with their `post_count`."""
-    return _public_authors()
+    public = Post.objects.published().filter(author=OuterRef("pk")).order_by()
+    counted = public.values("author").annotate(count=Count("pk")).values("count")
+    users = User.objects.filter(Exists(public)).annotate(post_count=Subquery(counted))
+    return users.only("username", "full_name", "bio")
 
 
 @compiled
 def author(username: str) -> UserQuerySet:
     """The user with this username, in any letter case, if they have public posts."""
-    return _public_authors().named(username)
-
-
-def _public_authors() -> UserQuerySet:
-    public = Post.objects.published().filter(author=OuterRef("pk")).order_by()
-    counted = public.values("author").annotate(count=Count("pk")).values("count")
-    return (
-        User.objects.filter(Exists(public)).annotate(post_count=Subquery(counted)).only("username", "full_name", "bio")
-    )
+    return authors.build().named(username)
