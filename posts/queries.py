@@ -155,13 +155,17 @@ def tag(name: str) -> QuerySet[PostTag, tuple[str, int]]:
 @compiled
 def authors() -> UserQuerySet:
     """The users who have public posts, each with their `post_count`."""
-    public = Post.objects.published().filter(author=OuterRef("pk")).order_by()
-    counted = public.values("author").annotate(count=Count("pk")).values("count")
-    users = User.objects.filter(Exists(public)).annotate(post_count=Subquery(counted))
-    return users.only("username", "full_name", "bio")
+    return _public_authors()
 
 
 @compiled
 def author(username: str) -> UserQuerySet:
     """The user with this username, in any letter case, if they have public posts."""
-    return authors.build().named(username)
+    return _public_authors().named(username)
+
+
+def _public_authors() -> UserQuerySet:
+    public = Post.objects.published().filter(author=OuterRef("pk")).order_by()
+    counted = public.values("author").annotate(count=Count("pk")).values("count")
+    authors = User.objects.filter(Exists(public)).annotate(post_count=Subquery(counted))
+    return authors.only("username", "full_name", "bio")

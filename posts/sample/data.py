@@ -1,4 +1,4 @@
-"""The users and posts of the sample data, from the file `sample.toml` beside this module."""
+"""The sample users and posts, and the words of generated posts, from the file `sample.toml` beside this module."""
 
 import tomllib
 from dataclasses import dataclass
@@ -40,3 +40,5 @@ class SamplePost:
 _data = tomllib.loads(files(__package__).joinpath("sample.toml").read_text("utf-8"))
 USERS = [SampleUser(**user | {"role": Role(user["role"])}) for user in _data["users"]]
 POSTS = [SamplePost(**post | {"age": timedelta(**post["age"]) if "age" in post else None}) for post in _data["posts"]]
+GENERATED_TAGS: list[str] = _data["generated"]["tags"]
+SENTENCE_PARTS: list[list[str]] = _data["generated"]["sentence_parts"]
