@@ -4,7 +4,7 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from blogsite.http.schemas import UNSET, BodyId, Flag, Input, Moment, Output, PageOut, PageQuery, Storable, unique
@@ -49,6 +49,7 @@ Excerpt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500
 AltText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable]
 TagName = Annotated[str, Field(min_length=1, max_length=50), Storable, BeforeValidator(_tag)]
 """A tag: trimmed, with single spaces, case-folded and in Unicode's composed form (NFC)."""
+TAG: TypeAdapter[str] = TypeAdapter(TagName)
 PreviewToken = Annotated[str, Field(max_length=200), Storable]
 TagNames = Annotated[list[TagName], Field(max_length=50), AfterValidator(unique)]
 Sort = Literal["-published_at", "published_at", "-updated_at", "title"]
@@ -271,12 +272,9 @@ class TagPage(PageOut[TagOut]):
     """A page of tags, ordered by name."""
 
 
-class AuthorOut(Output):
+class AuthorOut(PostAuthor):
     """A user who has public posts, with the number of these posts."""
 
-    id: int
-    username: str
-    full_name: str
     bio: str
     post_count: int
 

@@ -101,12 +101,11 @@ def render(content: str) -> RenderedContent:
 
 def _table_cells(content: str) -> int:
     """Return at least the number of cells of all tables. The parser fills short rows up, before it writes anything."""
-    blocks = ((block, _DELIMITER_ROW.findall(block)) for block in _BLANK_LINE.split(content))
-    return sum(
-        (max(row.count("|") for row in rows) + 1) * (block.count("\n") + block.count("\r"))
-        for block, rows in blocks
-        if rows
-    )
+    cells = 0
+    for block in _BLANK_LINE.split(content):
+        if rows := _DELIMITER_ROW.findall(block):
+            cells += (max(row.count("|") for row in rows) + 1) * (block.count("\n") + block.count("\r"))
+    return cells
 
 
 class _BoundedOutput(BytesIO):

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 MAX_LENGTH = 100
 _SUFFIX_LENGTH = 7
-_NUMBERS = range(2, 10)
 
 
 def slug_from(title: str) -> str:
@@ -40,7 +39,7 @@ def candidates(slug: str) -> Iterator[str]:
     """Yield `slug`, then numbered slugs (`slug-2` to `slug-9`), then any number of slugs with a random suffix."""
     yield slug
     stem = slug[: MAX_LENGTH - _SUFFIX_LENGTH].rstrip("-_")
-    for number in _NUMBERS:
+    for number in range(2, 10):
         yield f"{stem}-{number}"
     while True:
         yield f"{stem}-{secrets.token_hex(3)}"
