@@ -82,10 +82,7 @@ _NOTIFYING_TABLES = ("posts_post", "accounts_user")
 
 
 def install(using: str = "default", **signal: Any) -> None:
-    """Install all triggers, replacing existing ones, and create the search index if it is missing.
-
-    This is a receiver of Django's `post_migrate`.
-    """
+    """Replace all triggers, and create the search index if it is missing. Receives Django's `post_migrate`."""
     connection = connections[using]
     tables = connection.introspection.table_names()
     if "posts_posttag" not in tables:

@@ -36,8 +36,7 @@ from posts.media.storage import EXTENSIONS, delete_files, has_files, location, s
 from posts.models import Media, Post
 
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024
-CONVERSION_TIMEOUT = 60
-"""In seconds."""
+CONVERSION_TIMEOUT = 60  # seconds
 MAX_LISTED_POSTS = 5
 
 logger = logging.getLogger(__name__)
