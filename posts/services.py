@@ -154,12 +154,6 @@ def revert_post(*, actor: User, post_id: int, version: int, versions: Versions =
     return update_post(actor=actor, post_id=post_id, changes=changes, versions=versions)
 
 
-def require_permission(actor: User, permission: str, obj: Post | Media | None = None) -> None:
-    """Raise `Forbidden` if the actor does not have the permission, such as `posts.change_post`."""
-    if not actor.has_perm(permission, obj):
-        raise Forbidden("Your role does not allow this.")
-
-
 def require_change(*, actor: User, post_id: int) -> None:
     """Raise `NotFound` if the actor may not see the post, and `Forbidden` if they may not change it."""
     _get_permitted(actor, post_id, Post.objects.not_trashed().with_summary(), "posts.change_post")
@@ -192,6 +186,12 @@ def purge_trash(*, older_than: timedelta) -> int:
     old = Post.objects.filter(trashed_at__lt=timezone.now() - older_than)
     with transaction.atomic():
         return old.delete()[1].get("posts.Post", 0)
+
+
+def require_permission(actor: User, permission: str, obj: Post | Media | None = None) -> None:
+    """Raise `Forbidden` if the actor does not have the permission, such as `posts.change_post`."""
+    if not actor.has_perm(permission, obj):
+        raise Forbidden("Your role does not allow this.")
 
 
 def _usable_image(actor: User, media_id: int | None) -> Media | None:
