@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self, cast
+from typing import Self
 
 from django.conf import settings
 from django.db import models
@@ -86,7 +86,8 @@ class PostQuerySet(models.QuerySet["Post"]):
         With a `candidate_limit`, only so many of the best matches are looked up.
         """
         limit = None if candidate_limit is None else as_expression(candidate_limit)
-        return cast("Self", matching.with_matches(self, as_expression(search_query), limit))
+        posts: Self = matching.with_matches(self, as_expression(search_query), limit)
+        return posts
 
     def with_summary(self) -> Self:
         """Load what `PostSummary` shows."""
