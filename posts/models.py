@@ -6,7 +6,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, F, Q
+from django.db.models import CheckConstraint, Count, F, Index, Q, UniqueConstraint
 from django.utils import timezone
 
 from accounts.models import User
@@ -14,28 +14,6 @@ from blogsite.db.compiled_queries import CurrentTime, Placeholder, as_expression
 from blogsite.db.loading import FastLoadingModel, HasPassed
 from posts.access import Access
 from posts.search import matching
-
-SUMMARY_FIELDS = (
-    "title",
-    "slug",
-    "excerpt",
-    "derived_excerpt",
-    "tags",
-    "published",
-    "published_at",
-    "trashed_at",
-    "reading_minutes",
-    "created_at",
-    "updated_at",
-    "version",
-    "author__username",
-    "author__full_name",
-    *(
-        f"cover_image__{name}"
-        for name in ("name", "width", "height", "bytes", "content_type", "alt_text", "variants", "sha256", "created_at")
-    ),
-)
-CONTENT_FIELDS = ("content", "content_html")
 
 
 class PostStatus(models.TextChoices):
@@ -69,21 +47,9 @@ class PostQuerySet(models.QuerySet["Post"]):
         """Posts that are public now."""
         return self.filter(_PUBLISHED)
 
-    def scheduled(self) -> Self:
-        """Posts that become public in the future."""
-        return self.filter(_PUBLIC_OR_SCHEDULED, published_at__gt=CurrentTime())
-
-    def drafts(self) -> Self:
-        """Posts that are not published and not in the trash."""
-        return self.filter(_NOT_TRASHED, published=False)
-
     def not_trashed(self) -> Self:
         """Posts that are not in the trash."""
         return self.filter(_NOT_TRASHED)
-
-    def trashed(self) -> Self:
-        """Posts in the trash."""
-        return self.exclude(_NOT_TRASHED)
 
     def with_status(self, status: PostStatus) -> Self:
         """Posts in this state."""
@@ -91,11 +57,11 @@ class PostQuerySet(models.QuerySet["Post"]):
             case PostStatus.PUBLISHED:
                 return self.published()
             case PostStatus.SCHEDULED:
-                return self.scheduled()
+                return self.filter(_PUBLIC_OR_SCHEDULED, published_at__gt=CurrentTime())
             case PostStatus.DRAFT:
-                return self.drafts()
+                return self.filter(_NOT_TRASHED, published=False)
             case PostStatus.TRASHED:
-                return self.trashed()
+                return self.exclude(_NOT_TRASHED)
 
     def by(self, username: str) -> Self:
         """Posts of the author with this username. One id is compared, so that an index also serves the order."""
@@ -124,11 +90,14 @@ class PostQuerySet(models.QuerySet["Post"]):
 
     def with_summary(self) -> Self:
         """Load what `PostSummary` shows."""
-        return self.select_related("author", "cover_image").only(*SUMMARY_FIELDS)
+        return self.with_content().defer("content", "content_html")
 
     def with_content(self) -> Self:
         """Load what `PostOut` shows."""
-        return self.select_related("author", "cover_image").only(*SUMMARY_FIELDS, *CONTENT_FIELDS)
+        post = (field.attname for field in Post._meta.concrete_fields)
+        cover = (f"cover_image__{field.attname}" for field in Media._meta.concrete_fields)
+        author = ("author__username", "author__full_name")
+        return self.select_related("author", "cover_image").only(*post, *cover, *author)
 
     def using_media(self, media: "Media") -> Self:
         """Posts in any state with this image as their cover, or with the URL of one of its files in their content."""
@@ -162,7 +131,7 @@ class Media(FastLoadingModel):
 
     class Meta:
         verbose_name = "image"
-        constraints = [models.UniqueConstraint(fields=["author", "sha256"], name="posts_media_author_sha256_unique")]
+        constraints = [UniqueConstraint(fields=["author", "sha256"], name="posts_media_author_sha256_unique")]
 
     def __str__(self) -> str:
         return self.alt_text or self.name
@@ -229,24 +198,24 @@ class Post(FastLoadingModel):
     class Meta:
         constraints = [
             # The slug of a post in the trash is free for other posts.
-            models.UniqueConstraint(fields=["slug"], name="posts_post_slug_unique", condition=_NOT_TRASHED),
-            models.CheckConstraint(
+            UniqueConstraint(fields=["slug"], name="posts_post_slug_unique", condition=_NOT_TRASHED),
+            CheckConstraint(
                 condition=Q(published=False) | Q(published_at__isnull=False), name="posts_post_published_has_time"
             ),
-            models.CheckConstraint(condition=~Q(title="") & ~Q(slug=""), name="posts_post_title_slug_not_empty"),
+            CheckConstraint(condition=~Q(title="") & ~Q(slug=""), name="posts_post_title_slug_not_empty"),
         ]
         indexes = [
             # Partial indexes: no ordinary index on SQLite serves the condition `WHERE published`.
-            models.Index(fields=["-published_at", "-id"], name="posts_post_public", condition=_PUBLIC_OR_SCHEDULED),
-            models.Index(
+            Index(fields=["-published_at", "-id"], name="posts_post_public", condition=_PUBLIC_OR_SCHEDULED),
+            Index(
                 fields=["author", "-published_at", "-id"],
                 name="posts_post_author_public",
                 condition=_PUBLIC_OR_SCHEDULED,
             ),
-            models.Index(fields=["title", "id"], name="posts_post_title_public", condition=_PUBLIC_OR_SCHEDULED),
-            models.Index(fields=["-updated_at", "-id"], name="posts_post_updated"),
-            models.Index(fields=["trashed_at"], name="posts_post_trashed", condition=Q(trashed_at__isnull=False)),
-            models.Index(fields=["cover_image"], name="posts_post_cover", condition=Q(cover_image__isnull=False)),
+            Index(fields=["title", "id"], name="posts_post_title_public", condition=_PUBLIC_OR_SCHEDULED),
+            Index(fields=["-updated_at", "-id"], name="posts_post_updated"),
+            Index(fields=["trashed_at"], name="posts_post_trashed", condition=Q(trashed_at__isnull=False)),
+            Index(fields=["cover_image"], name="posts_post_cover", condition=Q(cover_image__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -313,10 +282,8 @@ class Revision(FastLoadingModel):
     objects = RevisionQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["post", "version"], name="posts_revision_post_version_unique")]
-        indexes = [
-            models.Index(fields=["cover_image"], name="posts_revision_cover", condition=Q(cover_image__isnull=False))
-        ]
+        constraints = [UniqueConstraint(fields=["post", "version"], name="posts_revision_post_version_unique")]
+        indexes = [Index(fields=["cover_image"], name="posts_revision_cover", condition=Q(cover_image__isnull=False))]
 
     def __str__(self) -> str:
         return f"{self.title} ({self.version})"
@@ -355,10 +322,6 @@ class PostTagQuerySet(models.QuerySet["PostTag"]):
         """Entries of posts that are public now."""
         return self.filter(published_at__lte=CurrentTime())
 
-    def starting_with(self, prefix: str) -> Self:
-        """Entries whose tag has this prefix."""
-        return self.filter(name__startswith=prefix)
-
     def counted(self) -> models.QuerySet["PostTag", tuple[str, int]]:
         """Rows of (name, post_count)."""
         return self.values("name").annotate(post_count=Count("post")).values_list("name", "post_count", named=True)
@@ -374,8 +337,8 @@ class PostTag(models.Model):
     objects = PostTagQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["post", "name"], name="posts_posttag_post_name_unique")]
-        indexes = [models.Index(fields=["name", "-published_at", "-post"], name="posts_posttag_public")]
+        constraints = [UniqueConstraint(fields=["post", "name"], name="posts_posttag_post_name_unique")]
+        indexes = [Index(fields=["name", "-published_at", "-post"], name="posts_posttag_public")]
 
     def __str__(self) -> str:
         return self.name

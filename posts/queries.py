@@ -14,16 +14,7 @@ from accounts.models import User, UserQuerySet
 from blogsite.db.compiled_queries import compiled
 from blogsite.db.keyset import Order, Slice
 from posts.access import Access
-from posts.models import (
-    Media,
-    MediaQuerySet,
-    Post,
-    PostQuerySet,
-    PostStatus,
-    PostTag,
-    Revision,
-    RevisionQuerySet,
-)
+from posts.models import Media, MediaQuerySet, Post, PostQuerySet, PostStatus, PostTag, Revision, RevisionQuerySet
 
 NEXT_PUBLICATION = (
     "SELECT MIN(published_at) FROM posts_post WHERE published AND trashed_at IS NULL AND published_at > %s"
@@ -162,7 +153,7 @@ def media_by_id(access: Access, media_id: int) -> MediaQuerySet:
 @compiled
 def tags(prefix: str) -> QuerySet[PostTag, tuple[str, int]]:
     """The tags of public posts that start with `prefix`, with the number of these posts."""
-    return PostTag.objects.public().starting_with(prefix).counted()
+    return PostTag.objects.public().filter(name__startswith=prefix).counted()
 
 
 @compiled
@@ -186,6 +177,5 @@ def author(username: str) -> UserQuerySet:
 def _public_authors() -> UserQuerySet:
     public = Post.objects.published().filter(author=OuterRef("pk")).order_by()
     counted = public.values("author").annotate(count=Count("pk")).values("count")
-    return (
-        User.objects.filter(Exists(public)).annotate(post_count=Subquery(counted)).only("username", "full_name", "bio")
-    )
+    authors = User.objects.filter(Exists(public)).annotate(post_count=Subquery(counted))
+    return authors.only("username", "full_name", "bio")

@@ -4,10 +4,10 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from blogsite.http.schemas import UNSET, BodyId, Flag, Input, Moment, Output, PageQuery, Storable, unique
+from blogsite.http.schemas import UNSET, BodyId, Flag, Input, Moment, Output, PageOut, PageQuery, Storable, unique
 from posts.content import slugs
 from posts.models import PostStatus
 from posts.queries import PostSelection
@@ -49,6 +49,7 @@ Excerpt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500
 AltText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable]
 TagName = Annotated[str, Field(min_length=1, max_length=50), Storable, BeforeValidator(_tag)]
 """A tag: trimmed, with single spaces, case-folded and in Unicode's composed form (NFC)."""
+TAG: TypeAdapter[str] = TypeAdapter(TagName)
 PreviewToken = Annotated[str, Field(max_length=200), Storable]
 TagNames = Annotated[list[TagName], Field(max_length=50), AfterValidator(unique)]
 Sort = Literal["-published_at", "published_at", "-updated_at", "title"]
@@ -97,8 +98,7 @@ class PostFilters(PageQuery):
         default=None, description="The username of the author."
     )
     status: Literal["published", "draft", "scheduled", "trashed", "all"] = Field(
-        default="published",
-        description="The state of the posts; only posts that the caller may see are listed.",
+        default="published", description="The state of the posts; only posts that the caller may see are listed."
     )
     q: Annotated[str, Field(min_length=1, max_length=200), Storable] | None = Field(
         default=None, description='Words and "phrases" that the posts contain; the last word may be incomplete.'
@@ -158,11 +158,8 @@ class UploadOut(Output):
     media: MediaOut
 
 
-class MediaPage(Output):
+class MediaPage(PageOut[MediaOut]):
     """A page of uploaded images, newest first."""
-
-    items: list[MediaOut]
-    next: str | None
 
 
 class MediaUpload(Input):
@@ -236,11 +233,8 @@ class RevisionOut(Output):
     created_at: datetime
 
 
-class RevisionPage(Output):
+class RevisionPage(PageOut[RevisionOut]):
     """A page of revisions, newest first."""
-
-    items: list[RevisionOut]
-    next: str | None
 
 
 class PreviewLink(Output):
@@ -250,10 +244,9 @@ class PreviewLink(Output):
     expires_at: datetime
 
 
-class PostPage(Output):
+class PostPage(PageOut[PostOut | PostSummary]):
     """A page of posts."""
 
-    items: list[PostOut | PostSummary]
     next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
     count: int | None = Field(
         default=None,
@@ -275,25 +268,16 @@ class TagOut(Output):
     post_count: int
 
 
-class TagPage(Output):
+class TagPage(PageOut[TagOut]):
     """A page of tags, ordered by name."""
 
-    items: list[TagOut]
-    next: str | None
 
-
-class AuthorOut(Output):
+class AuthorOut(PostAuthor):
     """A user who has public posts, with the number of these posts."""
 
-    id: int
-    username: str
-    full_name: str
     bio: str
     post_count: int
 
 
-class AuthorPage(Output):
+class AuthorPage(PageOut[AuthorOut]):
     """A page of authors, ordered by username."""
-
-    items: list[AuthorOut]
-    next: str | None

@@ -5,6 +5,7 @@ Every change increments the version in one conditional UPDATE, and stores a revi
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -47,7 +48,7 @@ def create_post(
     Raises `Forbidden` if the actor may not create posts, `SlugTaken` if another post has the given slug, and `Invalid`
     for an image that the actor may not use.
     """
-    _require_permission(actor, "posts.add_post")
+    require_permission(actor, "posts.add_post")
     now = timezone.now()
     post = Post(
         author=author or actor,
@@ -187,6 +188,12 @@ def purge_trash(*, older_than: timedelta) -> int:
         return old.delete()[1].get("posts.Post", 0)
 
 
+def require_permission(actor: User, permission: str, obj: Post | Media | None = None) -> None:
+    """Raise `Forbidden` if the actor does not have the permission, such as `posts.change_post`."""
+    if not actor.has_perm(permission, obj):
+        raise Forbidden("Your role does not allow this.")
+
+
 def _usable_image(actor: User, media_id: int | None) -> Media | None:
     if media_id is None:
         return None
@@ -202,16 +209,11 @@ def _lock_image(media_id: int) -> Media | None:
     return Media.objects.select_for_update().filter(pk=media_id).first()
 
 
-def _require_permission(actor: User, permission: str, post: Post | None = None) -> None:
-    if not actor.has_perm(permission, post):
-        raise Forbidden("Your role does not allow this.")
-
-
 def _get_permitted(actor: User, post_id: int, posts: PostQuerySet, permission: str) -> Post:
     post = posts.visible_to(Access.to_posts(actor)).filter(pk=post_id).first()
     if post is None:
         raise NotFound("There is no such post.")
-    _require_permission(actor, permission, post)
+    require_permission(actor, permission, post)
     return post
 
 
@@ -274,16 +276,12 @@ def _insert(post: Post, slug: str) -> None:
 
 
 def _insert_with_free_slug(post: Post) -> None:
+    current, former = Post.objects.not_trashed(), FormerSlug.objects.all()
     for slug in slugs.candidates(slugs.slug_from(post.title)):
         # Former slugs of other posts still redirect, so they are not free either.
-        if (
-            not Post.objects.not_trashed().filter(slug=slug).exists()
-            and not FormerSlug.objects.filter(slug=slug).exists()
-        ):
-            try:
+        if not current.filter(slug=slug).exists() and not former.filter(slug=slug).exists():
+            with suppress(SlugTaken):  # another request took it in between
                 return _insert(post, slug)
-            except SlugTaken:
-                continue  # another request took it in between
 
 
 def _past_or_now(time: datetime | None) -> datetime:

@@ -5,18 +5,15 @@ notify all servers of changes. All are installed after every migration, because 
 silently drops its triggers.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import connections, transaction
 
-_FILL_TAG_INDEX = {
-    "sqlite": """INSERT INTO posts_posttag (name, post_id, published_at)
-        SELECT DISTINCT value, posts_post.id, CASE WHEN published AND trashed_at IS NULL THEN published_at END
-        FROM posts_post, json_each(posts_post.tags)""",
-    "postgresql": """INSERT INTO posts_posttag (name, post_id, published_at)
-        SELECT DISTINCT tag, posts_post.id, CASE WHEN published AND trashed_at IS NULL THEN published_at END
-        FROM posts_post, jsonb_array_elements_text(posts_post.tags) AS tag""",
-}
+_COLUMNS = {"tags": ("tags", "published", "published_at", "trashed_at"), "search": ("title", "content")}
+"""The columns of a post from which each index is made."""
+
+_TRIGGER_NAMES = tuple(f"posts_post_{index}_{event}" for index in _COLUMNS for event in ("insert", "update", "delete"))
 
 _CREATE_SEARCH_INDEX = {
     "sqlite": [
@@ -29,48 +26,43 @@ _CREATE_SEARCH_INDEX = {
     "postgresql": [
         "CREATE TABLE posts_search (rowid bigint PRIMARY KEY, posts_search tsvector NOT NULL)",
         "CREATE INDEX posts_search_text ON posts_search USING gin (posts_search)",
-        """INSERT INTO posts_search SELECT id, posts_post_document(title, content) FROM posts_post""",
+        "INSERT INTO posts_search SELECT id, posts_post_document(title, content) FROM posts_post",
     ],
 }
 
-_CREATE_TRIGGERS = {
-    "sqlite": [
-        """CREATE TRIGGER posts_post_tags_insert AFTER INSERT ON posts_post BEGIN
-         INSERT INTO posts_posttag (name, post_id, published_at)
-         SELECT DISTINCT value, NEW.id, CASE WHEN NEW.published AND NEW.trashed_at IS NULL THEN NEW.published_at END
-         FROM json_each(NEW.tags);
-       END""",
-        """CREATE TRIGGER posts_post_tags_update AFTER UPDATE OF tags, published, published_at, trashed_at ON posts_post
-       WHEN OLD.tags IS NOT NEW.tags OR OLD.published IS NOT NEW.published
-         OR OLD.published_at IS NOT NEW.published_at OR OLD.trashed_at IS NOT NEW.trashed_at
-       BEGIN
-         DELETE FROM posts_posttag WHERE post_id = NEW.id;
-         INSERT INTO posts_posttag (name, post_id, published_at)
-         SELECT DISTINCT value, NEW.id, CASE WHEN NEW.published AND NEW.trashed_at IS NULL THEN NEW.published_at END
-         FROM json_each(NEW.tags);
-       END""",
-        """CREATE TRIGGER posts_post_tags_delete BEFORE DELETE ON posts_post BEGIN
-         DELETE FROM posts_posttag WHERE post_id = OLD.id;
-       END""",
+_INSERT_TAGS = """INSERT INTO posts_posttag (name, post_id, published_at) SELECT DISTINCT value, {post}.id,
+        CASE WHEN {post}.published AND {post}.trashed_at IS NULL THEN {post}.published_at END FROM {source}"""
+_FILL_TAG_INDEX = {
+    "sqlite": _INSERT_TAGS.format(post="posts_post", source="posts_post, json_each(tags)"),
+    "postgresql": _INSERT_TAGS.format(post="posts_post", source="posts_post, jsonb_array_elements_text(tags)"),
+}
+
+_ADD_POST = {
+    "sqlite": {
+        "tags": _INSERT_TAGS.format(post="NEW", source="json_each(NEW.tags)"),
+        "search": "INSERT INTO posts_search (rowid, title, content) VALUES (NEW.id, NEW.title, NEW.content)",
+    },
+    "postgresql": {
+        "tags": _INSERT_TAGS.format(post="NEW", source="jsonb_array_elements_text(NEW.tags)"),
+        "search": """INSERT INTO posts_search VALUES (NEW.id, posts_post_document(NEW.title, NEW.content))
+            ON CONFLICT (rowid) DO UPDATE SET posts_search = EXCLUDED.posts_search""",
+    },
+}
+_REMOVE_POST = {
+    "sqlite": {
+        "tags": "DELETE FROM posts_posttag WHERE post_id = OLD.id",
         # The FTS5 table stores no content: to delete an entry, the statement must repeat what was indexed.
-        """CREATE TRIGGER posts_post_search_insert AFTER INSERT ON posts_post BEGIN
-         INSERT INTO posts_search (rowid, title, content) VALUES (NEW.id, NEW.title, NEW.content);
-       END""",
-        """CREATE TRIGGER posts_post_search_update AFTER UPDATE OF title, content ON posts_post
-       WHEN OLD.title IS NOT NEW.title OR OLD.content IS NOT NEW.content
-       BEGIN
-         INSERT INTO posts_search (posts_search, rowid, title, content)
-         VALUES ('delete', OLD.id, OLD.title, OLD.content);
-         INSERT INTO posts_search (rowid, title, content) VALUES (NEW.id, NEW.title, NEW.content);
-       END""",
-        """CREATE TRIGGER posts_post_search_delete BEFORE DELETE ON posts_post BEGIN
-         INSERT INTO posts_search (posts_search, rowid, title, content)
-         VALUES ('delete', OLD.id, OLD.title, OLD.content);
-       END""",
-    ],
-    "postgresql": [
-        # A tsvector has a maximum size. Of content that exceeds it, only the beginning is indexed.
-        """CREATE OR REPLACE FUNCTION posts_post_document(title text, content text) RETURNS tsvector
+        "search": """INSERT INTO posts_search (posts_search, rowid, title, content)
+            VALUES ('delete', OLD.id, OLD.title, OLD.content)""",
+    },
+    "postgresql": {
+        "tags": "DELETE FROM posts_posttag WHERE post_id = OLD.id",
+        "search": "DELETE FROM posts_search WHERE rowid = OLD.id",
+    },
+}
+
+# A tsvector has a maximum size. Of content that exceeds it, only the beginning is indexed.
+_CREATE_DOCUMENT_FUNCTION = """CREATE OR REPLACE FUNCTION posts_post_document(title text, content text) RETURNS tsvector
        LANGUAGE plpgsql AS $$
        BEGIN
          RETURN setweight(to_tsvector('simple', unaccent(title)), 'A')
@@ -78,47 +70,7 @@ _CREATE_TRIGGERS = {
        EXCEPTION WHEN program_limit_exceeded THEN
          RETURN setweight(to_tsvector('simple', unaccent(title)), 'A')
            || setweight(to_tsvector('simple', unaccent(left(content, 100000))), 'B');
-       END $$""",
-        """CREATE OR REPLACE FUNCTION posts_post_index_text() RETURNS trigger LANGUAGE plpgsql AS $$
-       BEGIN
-         IF TG_OP = 'DELETE' THEN
-           DELETE FROM posts_search WHERE rowid = OLD.id;
-           RETURN OLD;
-         END IF;
-         INSERT INTO posts_search VALUES (NEW.id, posts_post_document(NEW.title, NEW.content))
-         ON CONFLICT (rowid) DO UPDATE SET posts_search = EXCLUDED.posts_search;
-         RETURN NEW;
-       END $$""",
-        """CREATE TRIGGER posts_post_search_insert AFTER INSERT ON posts_post
-       FOR EACH ROW EXECUTE FUNCTION posts_post_index_text()""",
-        """CREATE TRIGGER posts_post_search_update AFTER UPDATE OF title, content ON posts_post
-       FOR EACH ROW WHEN (OLD.title IS DISTINCT FROM NEW.title OR OLD.content IS DISTINCT FROM NEW.content)
-       EXECUTE FUNCTION posts_post_index_text()""",
-        """CREATE TRIGGER posts_post_search_delete BEFORE DELETE ON posts_post
-       FOR EACH ROW EXECUTE FUNCTION posts_post_index_text()""",
-        """CREATE OR REPLACE FUNCTION posts_post_index_tags() RETURNS trigger LANGUAGE plpgsql AS $$
-       BEGIN
-         IF TG_OP <> 'INSERT' THEN
-           DELETE FROM posts_posttag WHERE post_id = OLD.id;
-         END IF;
-         IF TG_OP <> 'DELETE' THEN
-           INSERT INTO posts_posttag (name, post_id, published_at)
-           SELECT DISTINCT tag, NEW.id, CASE WHEN NEW.published AND NEW.trashed_at IS NULL THEN NEW.published_at END
-           FROM jsonb_array_elements_text(NEW.tags) AS tag;
-           RETURN NEW;
-         END IF;
-         RETURN OLD;
-       END $$""",
-        """CREATE TRIGGER posts_post_tags_insert AFTER INSERT ON posts_post
-       FOR EACH ROW EXECUTE FUNCTION posts_post_index_tags()""",
-        """CREATE TRIGGER posts_post_tags_update AFTER UPDATE OF tags, published, published_at, trashed_at ON posts_post
-       FOR EACH ROW WHEN (OLD.tags IS DISTINCT FROM NEW.tags OR OLD.published IS DISTINCT FROM NEW.published
-         OR OLD.published_at IS DISTINCT FROM NEW.published_at OR OLD.trashed_at IS DISTINCT FROM NEW.trashed_at)
-       EXECUTE FUNCTION posts_post_index_tags()""",
-        """CREATE TRIGGER posts_post_tags_delete BEFORE DELETE ON posts_post
-       FOR EACH ROW EXECUTE FUNCTION posts_post_index_tags()""",
-    ],
-}
+       END $$"""
 
 _CREATE_NOTIFY_FUNCTION = """CREATE OR REPLACE FUNCTION blogsite_notify() RETURNS trigger LANGUAGE plpgsql AS $$
        BEGIN
@@ -128,37 +80,30 @@ _CREATE_NOTIFY_FUNCTION = """CREATE OR REPLACE FUNCTION blogsite_notify() RETURN
 _NOTIFYING_TABLES = ("posts_post", "accounts_user")
 """The tables from which public responses are made. Servers listen for changes of them (`PostgreSQLChangeDetector`)."""
 
-_TRIGGER_NAMES = tuple(
-    f"posts_post_{index}_{event}" for index in ("tags", "search") for event in ("insert", "update", "delete")
-)
-
 
 def install(using: str = "default", **signal: Any) -> None:
-    """Install all triggers, replacing existing ones, and create the search index if it is missing.
-
-    This is a receiver of Django's `post_migrate`.
-    """
+    """Replace all triggers, and create the search index if it is missing. Receives Django's `post_migrate`."""
     connection = connections[using]
     tables = connection.introspection.table_names()
     if "posts_posttag" not in tables:
         return  # the first migration was reverted
-    on_sqlite = connection.vendor == "sqlite"
+    vendor = connection.vendor
     with connection.cursor() as cursor:
-        if not on_sqlite:
+        if vendor == "postgresql":
             cursor.execute("CREATE EXTENSION IF NOT EXISTS unaccent")
+            cursor.execute(_CREATE_DOCUMENT_FUNCTION)
         for name in _TRIGGER_NAMES:
-            cursor.execute(f"DROP TRIGGER IF EXISTS {name}" + ("" if on_sqlite else " ON posts_post"))
-        for statement in _CREATE_TRIGGERS[connection.vendor]:
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}" + ("" if vendor == "sqlite" else " ON posts_post"))
+        for statement in _create_triggers(vendor):
             cursor.execute(statement)
-        for statement in [] if "posts_search" in tables else _CREATE_SEARCH_INDEX[connection.vendor]:
+        for statement in [] if "posts_search" in tables else _CREATE_SEARCH_INDEX[vendor]:
             cursor.execute(statement)
-        if on_sqlite:
+        if vendor == "sqlite":
             return
         cursor.execute(_CREATE_NOTIFY_FUNCTION)
         for table in _NOTIFYING_TABLES:
-            cursor.execute(f"DROP TRIGGER IF EXISTS blogsite_notify ON {table}")
             cursor.execute(
-                f"CREATE TRIGGER blogsite_notify AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} "
+                f"CREATE OR REPLACE TRIGGER blogsite_notify AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} "
                 "FOR EACH STATEMENT EXECUTE FUNCTION blogsite_notify()"
             )
 
@@ -180,9 +125,31 @@ def missing(using: str = "default") -> list[str]:
     connection = connections[using]
     on_sqlite = connection.vendor == "sqlite"
     expected = _TRIGGER_NAMES if on_sqlite else (*_TRIGGER_NAMES, "blogsite_notify")
+    query = "SELECT name FROM sqlite_master WHERE type = 'trigger'" if on_sqlite else "SELECT tgname FROM pg_trigger"
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'trigger'" if on_sqlite else "SELECT tgname FROM pg_trigger"
-        )
+        cursor.execute(query)
         installed = {name for (name,) in cursor.fetchall()}
     return [name for name in expected if name not in installed]
+
+
+def _create_triggers(vendor: str) -> Iterator[str]:
+    """Yield the statements that create the triggers of both indexes on a database engine."""
+    on_sqlite = vendor == "sqlite"
+    for index, columns in _COLUMNS.items():
+        add, remove = _ADD_POST[vendor][index], _REMOVE_POST[vendor][index]
+        if not on_sqlite:
+            yield f"""CREATE OR REPLACE FUNCTION posts_post_index_{index}() RETURNS trigger LANGUAGE plpgsql AS $$
+       BEGIN
+         IF TG_OP <> 'INSERT' THEN {remove}; END IF;
+         IF TG_OP <> 'DELETE' THEN {add}; RETURN NEW; END IF;
+         RETURN OLD;
+       END $$"""
+        different = "IS NOT" if on_sqlite else "IS DISTINCT FROM"
+        changed = " OR ".join(f"OLD.{column} {different} NEW.{column}" for column in columns)
+        for name, event, condition, statements in (
+            ("insert", "AFTER INSERT", "", f"{add};"),
+            ("update", f"AFTER UPDATE OF {', '.join(columns)}", f"WHEN ({changed})", f"{remove}; {add};"),
+            ("delete", "BEFORE DELETE", "", f"{remove};"),
+        ):
+            action = f"BEGIN {statements} END" if on_sqlite else f"EXECUTE FUNCTION posts_post_index_{index}()"
+            yield f"CREATE TRIGGER posts_post_{index}_{name} {event} ON posts_post FOR EACH ROW {condition} {action}"

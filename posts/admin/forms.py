@@ -9,9 +9,7 @@ from django.utils import timezone
 
 from posts.media.storage import EXTENSIONS
 from posts.models import Media, Post
-from posts.schemas import PostCreate, TagName
-
-TAG: pydantic.TypeAdapter[str] = pydantic.TypeAdapter(TagName)
+from posts.schemas import TAG, PostCreate
 
 
 class TagsField(forms.CharField):

@@ -1,12 +1,12 @@
 """Posts in the admin site: authors manage their own, editors and admins manage all."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
@@ -30,10 +30,8 @@ class StatusFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [(str(value), str(label)) for value, label in PostStatus.choices]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Post]) -> QuerySet[Post]:
-        posts = Post.objects.filter(pk__in=queryset)
-        status = self.value()
-        return posts.with_status(PostStatus(status)) if status else posts
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.with_status(PostStatus(status)) if (status := self.value()) else queryset
 
 
 @admin.register(Post)
@@ -69,23 +67,12 @@ class PostAdmin(OwnedAdmin[Post]):
         return format_html('{}, <a href="{}">Revisions</a>', post.version, url)
 
     def get_urls(self) -> list[URLPattern]:
-        def page(route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
-            return path(route, self.admin_site.admin_view(view), name=name)
-
+        tags, revisions = (self.admin_site.admin_view(partial(view, self)) for view in (views.tags, views.revisions))
         return [
-            page("<int:post_id>/revisions/", self.revisions, "posts_post_revisions"),
-            page("tags/", self.tags, "posts_post_tags"),
+            path("tags/", tags, name="posts_post_tags"),
+            path("<int:post_id>/revisions/", revisions, name="posts_post_revisions"),
             *super().get_urls(),
         ]
-
-    def tags(self, request: HttpRequest) -> HttpResponse:
-        return views.tags(request, self, self.actor(request))
-
-    def revisions(self, request: HttpRequest, post_id: int) -> HttpResponse:
-        post = self.get_object(request, str(post_id))
-        if post is None or not self.has_change_permission(request, post):
-            raise PermissionDenied
-        return views.revisions(request, self, self.actor(request), post)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Post]:
         return Post.objects.changeable_by(Access.to_posts(self.actor(request))).with_content()
@@ -141,7 +128,7 @@ class PostAdmin(OwnedAdmin[Post]):
         self._call_for_each(request, queryset, services.unpublish_post, "unpublished")
 
     def _call_for_each(
-        self, request: HttpRequest, queryset: QuerySet[Post], service: Callable[..., Post], done: str
+        self, request: HttpRequest, posts: QuerySet[Post], service: Callable[..., Post], done: str
     ) -> None:
         actor = self.actor(request)
-        self.for_each(request, queryset, lambda post: service(actor=actor, post_id=post.pk), done)
+        self.for_each(request, posts, lambda post: service(actor=actor, post_id=post.pk), done)

@@ -7,7 +7,6 @@ URL that is not allowed. The result is safe whatever the first two steps return.
 import hashlib
 import math
 import re
-import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 from html import unescape
@@ -20,6 +19,7 @@ from pyromark import Markdown, Options
 from typing_extensions import Buffer
 
 from blogsite.errors import FieldError, Invalid
+from posts.content import slugs
 
 RENDERER_VERSION = 1
 """The version of what `render` returns: increase it with every change, and `serve` renders all posts again."""
@@ -28,7 +28,6 @@ EXCERPT_CHARACTERS = 280
 WORDS_PER_MINUTE = 230
 CHARACTERS_PER_MINUTE = 500
 ID_PREFIX = "user-content-"
-MAX_SLUG = 100
 MAX_NESTING = 100
 MAX_HTML = 6 << 20  # bytes; a megabyte of ampersands has five
 MAX_CELLS = 500_000
@@ -102,12 +101,11 @@ def render(content: str) -> RenderedContent:
 
 def _table_cells(content: str) -> int:
     """Return at least the number of cells of all tables. The parser fills short rows up, before it writes anything."""
-    blocks = ((block, _DELIMITER_ROW.findall(block)) for block in _BLANK_LINE.split(content))
-    return sum(
-        (max(row.count("|") for row in rows) + 1) * (block.count("\n") + block.count("\r"))
-        for block, rows in blocks
-        if rows
-    )
+    cells = 0
+    for block in _BLANK_LINE.split(content):
+        if rows := _DELIMITER_ROW.findall(block):
+            cells += (max(row.count("|") for row in rows) + 1) * (block.count("\n") + block.count("\r"))
+    return cells
 
 
 class _BoundedOutput(BytesIO):
@@ -195,12 +193,8 @@ def _reading_minutes(text: str) -> int:
 
 
 def _heading_slug(title: str) -> str:
-    # Letters (L), numbers (N) and the marks (M) that belong to letters, as in the slugs of posts; U+FE0F follows emoji.
-    kept = (
-        char if char in "-_" or unicodedata.category(char)[0] in "LMN" else " " if char.isspace() else ""
-        for char in unicodedata.normalize("NFKC", title[:MAX_SLUG].replace("\ufe0f", "")).lower()
-    )
-    return "-".join("".join(kept).split()) or "section"
+    # U+FE0F follows emoji.
+    return "-".join(slugs.slug_characters(title[: slugs.MAX_LENGTH].replace("\ufe0f", "")).split()) or "section"
 
 
 _markdown = Markdown(
@@ -224,19 +218,14 @@ def _checked(tag: str, name: str, value: str) -> str | None:
 
 _ATTRIBUTES: dict[str, set[str]] = {
     **{tag: set() for tag in ("blockquote", "br", "em", "p", "pre", "s", "strong", "table", "tbody", "thead", "tr")},
-    **{f"h{level}": {"id"} for level in range(1, 7)},
+    **{tag: {"id"} for tag in ("h1", "h2", "h3", "h4", "h5", "h6")},
+    **{tag: {"class"} for tag in ("code", "hr", "section", "sup", "ul")},
+    **{tag: {"style"} for tag in ("td", "th")},
     "a": {"href", "title", "id", "class"},
-    "code": {"class"},
-    "hr": {"class"},
     "img": {"src", "alt", "title"},
     "input": {"type", "disabled", "checked"},
     "li": {"id", "class"},
     "ol": {"start", "class"},
-    "section": {"class"},
-    "sup": {"class"},
-    "td": {"style"},
-    "th": {"style"},
-    "ul": {"class"},
 }
 _cleaner = nh3.Cleaner(
     tags=set(_ATTRIBUTES),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import NamedTuple
 
 from posts.models import Revision
@@ -34,14 +35,11 @@ def revision_changes(revisions: Sequence[Revision]) -> list[Change]:
     `revisions` are consecutive revisions of one post, newest first.
     """
     changes = []
-    for revision, older in zip(revisions, [*revisions[1:], None], strict=True):
-        if older is None:
-            changes.append(Change(revision, [], []))
-            continue
+    for revision, older in pairwise(revisions):
         pairs = ((name, getattr(older, name), getattr(revision, name)) for name in FIELDS)
         fields = [(name.replace("_", " "), old, new) for name, old, new in pairs if old != new]
         changes.append(Change(revision, fields, list(_lines(older.content, revision.content))))
-    return changes
+    return [*changes, *(Change(oldest, [], []) for oldest in revisions[-1:])]
 
 
 def _lines(old: str, new: str) -> Iterator[Line]:

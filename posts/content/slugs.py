@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 MAX_LENGTH = 100
 _SUFFIX_LENGTH = 7
-_NUMBERS = range(2, 10)
 
 
 def slug_from(title: str) -> str:
@@ -16,15 +15,19 @@ def slug_from(title: str) -> str:
     A title without any of these, such as one of emoji only, gives "post". A slug that is too long is cut between words,
     or within a single long word.
     """
-    # Keeps letters (L), numbers (N) and marks (M). The pattern `\w` would remove the marks of Hindi and Thai.
-    kept = (
-        char if char in "_-" or unicodedata.category(char)[0] in "LNM" else " " if char.isspace() else ""
-        for char in unicodedata.normalize("NFKC", title).lower()
-    )
-    slug = unicodedata.normalize("NFC", re.sub(r"[-\s]+", "-", "".join(kept)))
+    slug = unicodedata.normalize("NFC", re.sub(r"[-\s]+", "-", slug_characters(title)))
     if len(slug) > MAX_LENGTH:
         slug = slug[: MAX_LENGTH + 1].rpartition("-")[0] or slug[:MAX_LENGTH]
     return slug.strip("-_") or "post"
+
+
+def slug_characters(title: str) -> str:
+    """Return the letters of any script in lower case, the digits, `_`, `-` and spaces of `title`."""
+    # Keeps letters (L), numbers (N) and marks (M). The pattern `\w` would remove the marks of Hindi and Thai.
+    return "".join(
+        char if char in "_-" or unicodedata.category(char)[0] in "LNM" else " " if char.isspace() else ""
+        for char in unicodedata.normalize("NFKC", title).lower()
+    )
 
 
 def is_slug(value: str) -> bool:
@@ -36,7 +39,7 @@ def candidates(slug: str) -> Iterator[str]:
     """Yield `slug`, then numbered slugs (`slug-2` to `slug-9`), then any number of slugs with a random suffix."""
     yield slug
     stem = slug[: MAX_LENGTH - _SUFFIX_LENGTH].rstrip("-_")
-    for number in _NUMBERS:
+    for number in range(2, 10):
         yield f"{stem}-{number}"
     while True:
         yield f"{stem}-{secrets.token_hex(3)}"

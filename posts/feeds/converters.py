@@ -7,9 +7,8 @@ from pydantic import TypeAdapter
 
 from accounts.schemas import Username
 from posts.feeds.formats import FORMATS
-from posts.schemas import TagName
+from posts.schemas import TAG
 
-_tag: TypeAdapter[str] = TypeAdapter(TagName)
 _username: TypeAdapter[str] = TypeAdapter(Username)
 
 
@@ -23,7 +22,7 @@ class TagConverter(PathConverter):
     """A tag, in upper or lower case."""
 
     def to_python(self, value: str) -> str:
-        return _tag.validate_python(value)
+        return TAG.validate_python(value)
 
 
 class UsernameConverter(StringConverter):

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -53,17 +52,8 @@ def public_view(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
     return wrapper
 
 
-@dataclass(frozen=True)
-class Channel:
-    """The title, the URL and the posts of one feed."""
-
-    title: str
-    url: str
-    posts: list[Post]
-
-
-class PostFeed(Feed[Post, Channel]):
-    """A feed of the newest posts in one of the `FORMATS`."""
+class PostFeed(Feed[Post, list[Post]]):
+    """A feed of the newest posts in one of the `FORMATS`, for one request."""
 
     language = settings.BLOG_LANGUAGE
     description = subtitle = settings.BLOG_DESCRIPTION
@@ -73,27 +63,17 @@ class PostFeed(Feed[Post, Channel]):
     def __init__(self, feed_type: type[SyndicationFeed]) -> None:
         self.feed_type = feed_type
 
-    def get_object(self, request: HttpRequest, format: str, **filters: str) -> Channel:
+    def get_object(self, request: HttpRequest, format: str, **filters: str) -> list[Post]:
         posts = list(queries.newest_posts(**filters)[:MAX_POSTS])
         if filters and not posts:
             raise FeedDoesNotExist
         subject = posts[0].author.get_full_name() if "author" in filters else filters.get("tag")
-        return Channel(
-            title=f"{settings.BLOG_TITLE}: {subject}" if subject else settings.BLOG_TITLE,
-            url=settings.BLOG_URL + reverse("feed", kwargs={"format": format, **filters}),
-            posts=posts,
-        )
+        self.title = f"{settings.BLOG_TITLE}: {subject}" if subject else settings.BLOG_TITLE
+        self.feed_url = self.feed_guid = settings.BLOG_URL + reverse("feed", kwargs={"format": format, **filters})
+        return posts
 
-    def title(self, channel: Channel) -> str:
-        return channel.title
-
-    def feed_url(self, channel: Channel) -> str:
-        return channel.url
-
-    feed_guid = feed_url
-
-    def items(self, channel: Channel) -> list[Post]:
-        return channel.posts
+    def items(self, posts: list[Post]) -> list[Post]:
+        return posts
 
     def item_title(self, post: Post) -> str:
         return post.title

@@ -29,8 +29,6 @@ NICENESS = 10
 SIGNATURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n", "GIF": b"GIF8", "WEBP": b"RIFF"}
 _SAVE: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 85, "optimize": True, "progressive": True},
-    "PNG": {},
-    "GIF": {},
     "WEBP": {"quality": 85},
 }
 _MODES = {"JPEG": ("RGB", "L"), "PNG": ("RGB", "RGBA", "L", "LA", "P", "1"), "WEBP": ("RGB", "RGBA")}
@@ -39,11 +37,7 @@ _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 class ImageRejected(Exception):
-    """An image that is not accepted, with a stable code and a message."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.message = code, message
+    """An image that is not accepted. Its arguments are a stable code and a message."""
 
 
 def convert(original: Path, folder: Path) -> dict[str, Any]:
@@ -59,7 +53,7 @@ def convert(original: Path, folder: Path) -> dict[str, Any]:
     else:
         image, profile = _upright_in_srgb(image)
         image = _in_mode(image, _MODES.get(kind, ("P", "L", "RGB", "RGBA")))
-        _write(image, folder / "image", kind, icc_profile=profile, **_SAVE[kind])
+        _write(image, folder / "image", kind, icc_profile=profile, **_SAVE.get(kind, {}))
         variants = _write_variants(_in_mode(image, _MODES["WEBP"]), folder, profile)
     return {"content_type": f"image/{kind.lower()}", "width": image.width, "height": image.height, "variants": variants}
 
@@ -79,14 +73,12 @@ def _open(path: Path) -> tuple[Image.Image, str]:
     kind = "JPEG" if image.format == "MPO" else str(image.format)  # the first picture of an MPO is a JPEG
     if image.width * image.height > MAX_PIXELS:
         raise ImageRejected("image_too_large", f"An image may have at most {MAX_PIXELS // 1_000_000} megapixels.")
-    frames = getattr(image, "n_frames", 1)
-    if kind != "JPEG" and frames > MAX_FRAMES:
+    frames = 1 if kind == "JPEG" else getattr(image, "n_frames", 1)
+    if frames > MAX_FRAMES:
         raise ImageRejected("image_too_long", f"An animation may have at most {MAX_FRAMES} frames.")
-    if kind != "JPEG" and frames > 1 and frames * image.width * image.height > MAX_ANIMATION_PIXELS:
-        millions = MAX_ANIMATION_PIXELS // 1_000_000
-        raise ImageRejected(
-            "image_too_large", f"The frames of an animation may have at most {millions} megapixels together."
-        )
+    if frames > 1 and frames * image.width * image.height > MAX_ANIMATION_PIXELS:
+        message = f"The frames of an animation may have at most {MAX_ANIMATION_PIXELS // 10**6} megapixels together."
+        raise ImageRejected("image_too_large", message)
     return image, kind
 
 
@@ -129,7 +121,7 @@ def _write_animated(image: Image.Image, path: Path, kind: str) -> None:
     for name in ("comment", "exif", "xmp", "XML:com.adobe.xmp", "icc_profile"):
         image.info.pop(name, None)
     empty: dict[str, Any] = {"GIF": {"comment": b""}, "PNG": {"exif": b""}}.get(kind, {"exif": b"", "xmp": b""})
-    _save(image, path, kind, save_all=True, **_SAVE[kind], **empty)
+    _save(image, path, kind, save_all=True, **_SAVE.get(kind, {}), **empty)
 
 
 def _save(image: Image.Image, path: Path, kind: str, **options: Any) -> None:
@@ -170,7 +162,7 @@ def main(original: Path, folder: Path) -> dict[str, Any]:
     try:
         return convert(original, folder)
     except ImageRejected as error:
-        return {"code": error.code, "message": error.message}
+        return dict(zip(("code", "message"), error.args, strict=True))
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return {"code": "storage_full", "message": ""}

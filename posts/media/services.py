@@ -19,11 +19,8 @@ from django.db import DatabaseError, transaction
 from django.db.models import ProtectedError, Sum
 
 from accounts.models import User
-from blogsite.db.constraints import translate_integrity_errors
 from blogsite.errors import (
-    Conflict,
     FieldError,
-    Forbidden,
     Invalid,
     MediaInUse,
     NotFound,
@@ -39,23 +36,10 @@ from posts.media.storage import EXTENSIONS, delete_files, has_files, location, s
 from posts.models import Media, Post
 
 MAX_UPLOAD_BYTES = 10 * 1024 * 1024
-CONVERSION_TIMEOUT = 60
-"""In seconds."""
+CONVERSION_TIMEOUT = 60  # seconds
 MAX_LISTED_POSTS = 5
 
 logger = logging.getLogger(__name__)
-
-
-class _AlreadyStored(Conflict):
-    """Another request has stored the same bytes for the same user."""
-
-    code, title = "media_already_there", "This file is there already"
-
-
-_CONFLICTS: dict[str, type[Conflict]] = {
-    "posts_media_author_sha256_unique": _AlreadyStored,
-    "posts_media.author_id, posts_media.sha256": _AlreadyStored,
-}
 
 
 @dataclass
@@ -73,8 +57,7 @@ def received_upload(file: UploadedFile[Any], *, actor: User) -> Iterator[Upload]
     Call it outside a transaction: the conversion takes seconds.
     Raises `Forbidden`, `TooLarge`, `QuotaExceeded`, `UnsupportedMedia`, `Invalid`, `StorageFull`, `StorageUnavailable`.
     """
-    if not actor.has_perm("posts.add_media"):
-        raise Forbidden("Your role does not allow this.")
+    services.require_permission(actor, "posts.add_media")
     if not file.size:
         raise _invalid("file_empty", "The file is empty.")
     if file.size > MAX_UPLOAD_BYTES:
@@ -120,13 +103,12 @@ def add_media(*, actor: User, upload: Upload, alt_text: str = "") -> Upload:
     if not upload.is_new:
         return upload
     with transaction.atomic():
+        # The lock of the user's row makes other uploads of the same user wait.
         _require_quota(User.objects.select_for_update().only("pk").get(pk=actor.pk), media.stored_bytes)
+        if stored := Media.objects.filter(author=actor, sha256=media.sha256).first():
+            return Upload(stored, is_new=False)
         media.alt_text = alt_text
-        try:
-            with translate_integrity_errors(_CONFLICTS):
-                media.save(force_insert=True)
-        except _AlreadyStored:
-            return Upload(Media.objects.get(author=actor, sha256=media.sha256), is_new=False)
+        media.save(force_insert=True)
     return upload
 
 
@@ -197,8 +179,7 @@ def _locked(actor: User, media_id: int) -> Media:
     media = Media.objects.visible_to(Access.to_media(actor)).select_for_update().filter(pk=media_id).first()
     if media is None:
         raise NotFound("There is no such file.")
-    if not actor.has_perm("posts.change_media", media):
-        raise Forbidden("Your role does not allow this.")
+    services.require_permission(actor, "posts.change_media", media)
     return media
 
 

@@ -16,31 +16,13 @@ from accounts.models import User
 from posts import services
 from posts.content.markdown import RenderedContent, render
 from posts.models import Post
-from posts.sample.data import POSTS, USERS
+from posts.sample.data import GENERATED_TAGS, POSTS, SENTENCE_PARTS, USERS
 
 BATCH_SIZE = 1000
 CONTENT_COUNT = 500
 NEWEST = datetime(2026, 1, 1, tzinfo=UTC)
 INTERVAL = timedelta(minutes=5)
 RANDOM_SEED = 20260101
-
-_SUBJECTS = ("The baker", "A cyclist", "My neighbour", "The river", "An old index", "The night train", "Our editor")
-_VERBS = ("forgets", "remembers", "repairs", "discovers", "measures", "paints", "translates", "follows")
-_OBJECTS = ("the slow road", "a broken clock", "every query plan", "two loaves of rye", "a map of the market")
-_ENDINGS = ("before sunrise", "in the rain", "without a word", "for the third time", "on a Sunday", "at last")
-_TAGS = (
-    "baking",
-    "bread",
-    "cooking",
-    "cycling",
-    "databases",
-    "editing",
-    "lists",
-    "soup",
-    "sqlite",
-    "trains",
-    "writing",
-)
 
 
 def non_sample_users() -> list[str]:
@@ -88,7 +70,7 @@ def seed_posts() -> int:
             actor=users[sample.author],
             title=sample.title,
             content=sample.content,
-            tags=list(sample.tags),
+            tags=sample.tags,
             published=sample.age is not None,
             published_at=None if sample.age is None else now - sample.age,
         )
@@ -123,7 +105,7 @@ def _nth_post(number: int, authors: list[User], contents: list[tuple[str, Render
         slug=f"sample-{number}",
         content=content,
         author=generator.choice(authors),
-        tags=generator.sample(_TAGS, 3),
+        tags=generator.sample(GENERATED_TAGS, 3),
         published=True,
         published_at=published_at,
         created_at=published_at,
@@ -141,4 +123,4 @@ def _contents() -> Iterable[str]:
 
 
 def _sentence(generator: random.Random) -> str:
-    return " ".join(generator.choice(words) for words in (_SUBJECTS, _VERBS, _OBJECTS, _ENDINGS))
+    return " ".join(generator.choice(part) for part in SENTENCE_PARTS)

@@ -7,6 +7,7 @@ words, such as Chinese, is found only by the beginnings of its parts.
 
 import html
 import re
+from copy import copy
 from typing import Any
 
 from django.conf import settings
@@ -89,16 +90,10 @@ class _BestMatches(Join):
         return (*super().identity, self.query, self.candidate_limit)
 
     def relabeled_clone(self, change_map: dict[str | None, str]) -> "_BestMatches":
-        plain = Join(
-            self.table_name,
-            self.parent_alias,
-            self.table_alias,
-            self.join_type,
-            self.join_field,
-            self.nullable,
-            self.filtered_relation,
-        )
-        return _BestMatches(plain.relabeled_clone(change_map), self.query, self.candidate_limit)
+        clone = copy(self)
+        clone.parent_alias = change_map.get(self.parent_alias, self.parent_alias)
+        clone.table_alias = change_map.get(self.table_alias, self.table_alias)
+        return clone
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         joined, params = super().as_sql(compiler, connection)

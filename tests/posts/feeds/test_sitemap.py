@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from posts import services
-from posts.feeds.sitemap import PostSitemap
+from posts.feeds import sitemap
 from tests.client import access_token
 from tests.factories import make_admin, make_author, make_draft, make_post, make_scheduled
 
@@ -33,11 +33,11 @@ def get_sitemap(
     response = client.get(path, headers=headers)
     assert (response.status_code, response["Content-Type"]) == (200, "application/xml")
     assert len(response.content) <= 50 * 1024 * 1024
-    sitemap = ElementTree.fromstring(response.content)  # noqa: S314 - our own response
-    assert sitemap.tag == NAMESPACE + root
-    assert len(sitemap) <= 50_000
+    root_element = ElementTree.fromstring(response.content)  # noqa: S314 - our own response
+    assert root_element.tag == NAMESPACE + root
+    assert len(root_element) <= 50_000
     found = {}
-    for entry in sitemap:
+    for entry in root_element:
         assert entry.tag == NAMESPACE + {"urlset": "url", "sitemapindex": "sitemap"}[root]
         values = {child.tag.removeprefix(NAMESPACE): child.text for child in entry}
         assert len(values) == len(entry)
@@ -50,14 +50,14 @@ def get_sitemap(
         assert urlsplit(location).netloc
         assert changed is None or W3C_DATE.fullmatch(changed)
         found[location] = changed
-    assert len(found) == len(sitemap)
+    assert len(found) == len(root_element)
     assert len({urlsplit(location).netloc for location in found}) <= 1
     return found
 
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PostSitemap, "limit", 2)
+    monkeypatch.setattr(sitemap, "PAGE_SIZE", 2)
 
 
 def test_the_sitemap_has_the_public_posts_for_every_user(client: Client, db: None) -> None:
@@ -103,7 +103,7 @@ def test_many_posts_are_paginated_with_an_index(client: Client, db: None, small_
 
 
 def test_a_page_has_at_most_5000_posts() -> None:
-    assert PostSitemap.limit == 5000
+    assert sitemap.PAGE_SIZE == 5000
 
 
 @pytest.mark.parametrize("page", ["3", "0", "-1", "01", "٢", "a", "", "2%0A", "9" * 5000])
