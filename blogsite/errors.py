@@ -87,8 +87,6 @@ class Forbidden(BlogError):
 
 
 class RegistrationClosed(Forbidden):
-    """A setting does not allow registration."""
-
     code, title = "registration_closed", "Registration is closed"
 
 
@@ -129,15 +127,11 @@ class SlugTaken(Conflict):
 
 
 class LastAdmin(Conflict):
-    """The last active admin cannot be demoted, deactivated or deleted."""
-
     code, title = "last_admin", "The last active admin must remain"
 
 
 class UserHasPosts(Conflict):
-    """A user who has posts cannot be deleted before the posts have another author."""
-
-    code, title = "user_has_posts", "The user still has posts"
+    code, title = "user_has_posts", "A user who has posts cannot be deleted"
 
 
 class MediaInUse(Conflict):
@@ -162,8 +156,6 @@ class Stale(BlogError):
 
 
 class TooLarge(BlogError):
-    """The body is longer than its path allows."""
-
     status, code, title = 413, "too_large", "The request body is too large"
 
 
@@ -184,8 +176,6 @@ class Invalid(BlogError):
 
 
 class WrongPassword(Invalid):
-    """The current password that must confirm a change is wrong."""
-
     code, title = "wrong_password", "The password is wrong"
 
     def __init__(self) -> None:
@@ -220,8 +210,6 @@ class InternalError(BlogError):
 
 
 class Unavailable(BlogError):
-    """The server cannot answer at the moment."""
-
     status, code, title = 503, "unavailable", "Temporarily unavailable"
     retry_after = 1
 

@@ -66,9 +66,14 @@ def translate(exc: Exception) -> BlogError:
             return errors.Conflict("An object to which this one refers was deleted in the meantime.")
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):  # Django's parser could not write an uploaded file
             return errors.StorageFull()
-        case OperationalError():
-            return _operational(exc)
-        case _:
+        case OperationalError() if _reason(exc) in _LOCKED:
+            return errors.DatabaseLocked()
+        case OperationalError() if _reason(exc) in _FULL:
+            return errors.StorageFull()
+        case OperationalError() if not (_reason(exc) or "").startswith("SQLITE_"):
+            logger.warning("The database does not answer: %s", exc)
+            return errors.Unavailable("The database does not answer.")
+        case _:  # also other errors of SQLite, such as a missing table: a retry does not help
             return errors.InternalError()
 
 
@@ -128,18 +133,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Django's `handler500`. Django has already logged the error."""
     is_api = request.path.startswith("/api/")
     return respond(request, errors.InternalError()) if is_api else defaults.server_error(request)
-
-
-def _operational(exc: OperationalError) -> BlogError:
-    reason = _reason(exc)
-    if reason in _LOCKED:
-        return errors.DatabaseLocked()
-    if reason in _FULL:
-        return errors.StorageFull()
-    if reason is not None and reason.startswith("SQLITE_"):
-        return errors.InternalError()  # for example a missing table: a retry does not help
-    logger.warning("The database does not answer: %s", exc)
-    return errors.Unavailable("The database does not answer.")
 
 
 def _reason(exc: DatabaseError) -> str | None:

@@ -53,11 +53,9 @@ class ProcessThrottle:
     def undo(self, key: str, free: int) -> None:
         """Take one count back, after an attempt that did not fail."""
         with self._lock:
-            failures, _, expires = self._keys.get(key, (0, 0.0, 0.0))
+            failures, _, expires = self._keys.pop(key, (0, 0.0, 0.0))
             if failures > 1:
                 self._keys[key] = failures - 1, 0.0, expires
-            else:
-                self._keys.pop(key, None)
 
     def clear(self) -> None:
         with self._lock:
