@@ -43,7 +43,7 @@ class ServiceAdmin(admin.ModelAdmin[M]):
         self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
     ) -> type[ModelForm[M]]:
         form = super().get_form(request, obj, change=change, **kwargs)
-        error = getattr(request, "service_error", None)
+        error: str = getattr(request, "service_error", "")
 
         def clean(form: ModelForm[M]) -> None:
             raise ValidationError(error)

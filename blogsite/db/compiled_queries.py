@@ -157,9 +157,9 @@ class _Statement:
             _compiling.reset(token)
         make_row = _row_maker(self.queryset, compiler)
         columns = [column for column, *_ in compiler.select]
-        found = compiler.get_converters(columns)
         converters = [
-            (number, _converter(functions, column, connection)) for number, (functions, column) in found.items()
+            (number, _converter(functions, column, connection))
+            for number, (functions, column) in compiler.get_converters(columns).items()
         ]
 
         def make_rows(fetched: Iterable[Sequence[Any]]) -> list[Any]:
