@@ -2,7 +2,10 @@
 
 from typing import Any
 
+from blogsite.errors import BlogError
 from blogsite.http import problems
+
+_TITLES = {family.status: family.title for family in BlogError.__subclasses__()}
 
 
 def header(name: str, description: str) -> dict[str, Any]:
@@ -32,21 +35,8 @@ def add_implied_responses(method: str, operation: dict[str, Any]) -> None:
     if "security" in operation:
         statuses |= {401, 429}
     for status in statuses:
-        operation["responses"].setdefault(status, {"description": _REASONS[status]})
+        operation["responses"].setdefault(status, {"description": _TITLES[status]})
     for status, response in operation["responses"].items():
         if int(status) >= 400:
             response["content"] = {problems.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"] = dict(sorted(operation["responses"].items()))
-
-
-_REASONS = {
-    400: "The request is malformed",
-    401: "The token is missing or not valid",
-    408: "The body did not arrive in time",
-    413: "The body is too large",
-    415: "The content type of the body is not supported",
-    422: "The input is not valid",
-    429: "Too many failed attempts",
-    500: "Internal error",
-    503: "Temporarily unavailable",
-}

@@ -86,10 +86,13 @@ class DatabaseThreads:
         self.threads = [DatabaseThread(f"database-{number}") for number in range(threads)]
         self.readers = LeaseQueue(self.threads.copy())
         self.writers = self._queue_of("writer") if single_writer else self.readers
-        self.groups = {group: self._queue_of(group.name.lower(), LEASES_OF_A_GROUP) for group in ThreadGroup}
+        self.groups: dict[ThreadGroup | None, LeaseQueue] = {
+            group: self._queue_of(group.name.lower(), LEASES_OF_A_GROUP) for group in ThreadGroup
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        queue = self._queue_for(scope)
+        is_read = scope["method"] in SAFE_METHODS
+        queue = self.readers if is_read else self.groups.get(route_of(scope).thread_group, self.writers)
         try:
             thread = await queue.lease(self.timeout)
         except TimeoutError:
@@ -113,12 +116,6 @@ class DatabaseThreads:
         thread = DatabaseThread(f"database-{name}")
         self.threads.append(thread)
         return LeaseQueue([thread], leases_per_thread=leases_per_thread)
-
-    def _queue_for(self, scope: Scope) -> LeaseQueue:
-        if scope["method"] in SAFE_METHODS:
-            return self.readers
-        group = route_of(scope).thread_group
-        return self.groups[group] if group else self.writers
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
