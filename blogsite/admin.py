@@ -1,5 +1,6 @@
 """The admin site, and the base class of the admin pages of all apps."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
@@ -42,8 +43,12 @@ class ServiceAdmin(admin.ModelAdmin[M]):
         self, request: HttpRequest, obj: M | None = None, change: bool = False, **kwargs: Any
     ) -> type[ModelForm[M]]:
         form = super().get_form(request, obj, change=change, **kwargs)
-        error = getattr(request, "service_error", None)
-        return form if error is None else type(form.__name__, (form,), {"clean": _clean_with_error(error)})
+        error: str = getattr(request, "service_error", "")
+
+        def clean(form: ModelForm[M]) -> None:
+            raise ValidationError(error)
+
+        return type(form.__name__, (form,), {"clean": clean}) if error else form
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -66,21 +71,14 @@ class ServiceAdmin(admin.ModelAdmin[M]):
 
         `done` is a past participle, such as "published".
         """
-        failed: dict[str, int] = {}
+        failed: Counter[str] = Counter()
         rows = list(queryset)
         for row in rows:
             try:
                 act(row)
             except BlogError as error:
-                failed[error.detail] = failed.get(error.detail, 0) + 1
-        if count := len(rows) - sum(failed.values()):
+                failed[error.detail] += 1
+        if count := len(rows) - failed.total():
             self.message_user(request, f"{count} {done}.", messages.SUCCESS)
         for detail, count in failed.items():
             self.message_user(request, f"{count} not {done}: {detail}", messages.ERROR)
-
-
-def _clean_with_error(message: str) -> Callable[[ModelForm[Any]], None]:
-    def clean(form: ModelForm[Any]) -> None:
-        raise ValidationError(message)
-
-    return clean

@@ -4,7 +4,7 @@ import os
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -66,117 +66,86 @@ MAIL_SCHEMES: dict[str, dict[str, Any]] = {
     "smtp+tls": {"EMAIL_PORT": 587, "EMAIL_USE_TLS": True},
     "smtp+ssl": {"EMAIL_PORT": 465, "EMAIL_USE_SSL": True},
 }
-TokenKey = Annotated[str, Field(min_length=32)]
+Secret = Annotated[str, Field(min_length=32)]
 Host = Annotated[str, Field(pattern=r"^(\*|\.?[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 Proxy = Annotated[str, AfterValidator(_check_proxy)]
+DatabaseURL = Annotated[str, Field(pattern=r"^(postgres|postgresql|sqlite)://")]
+PostURL = Annotated[str, Field(pattern=r"^https?://[^/\s{}]+/[^\s{}]*\{slug\}[^\s{}]*$")]
+ResetURL = Annotated[str, AfterValidator(_check_reset_url)]
+RedisURL = Annotated[str, AfterValidator(_check_redis_url)]
+EmailURL = Annotated[str, AfterValidator(_check_email_url)]
+MediaStorage = Annotated[str, AfterValidator(_check_media_storage)]
+LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+
+Item = TypeVar("Item")
+CommaSeparated = Annotated[list[Item], NoDecode, BeforeValidator(_split_list)]
 
 
 class Environment(BaseSettings):
-    """All settings of Blogsite. Each is read from the environment variable of the same name in upper case."""
+    """All settings of Blogsite. Each is read from the environment variable of the same name in upper case.
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True)
+    The text below a field is its description, which the README repeats.
+    """
 
-    blog_data_dir: Path = Field(
-        default=Path(__file__).parent.parent / "data",
-        description="Folder of `blog.sqlite3`, `media` and the generated secrets. It is all that needs a backup.",
-    )
-    database_url: Annotated[str, Field(pattern=r"^(postgres|postgresql|sqlite)://")] | None = Field(
-        default=None,
-        description="`postgres://user:password@host/name`. Empty: SQLite in the data folder.",
-    )
-    secret_key: Annotated[str, Field(min_length=32)] | None = Field(
-        default=None,
-        description="Signs admin sessions and cursors; at least 32 characters. Generated on SQLite, required on "
-        "PostgreSQL.",
-    )
-    blog_token_keys: Annotated[list[TokenKey], NoDecode, BeforeValidator(_split_list)] = Field(
-        default=[],
-        description="Keys of access tokens, at least 32 characters each. The first one signs, all of them verify. "
-        "Generated on SQLite, required on PostgreSQL.",
-    )
-    debug: bool = Field(default=False, description="Shows Django's debug pages; for development only.")
-    allowed_hosts: Annotated[list[Host], NoDecode, BeforeValidator(_split_list)] = Field(
-        default=["localhost", "127.0.0.1", "[::1]"], description="Host names that the server accepts."
-    )
-    blog_url: str = Field(
-        default="http://127.0.0.1:8000",
-        pattern=r"^https?://[^/\s]+$",
-        description="Public origin, without a final slash. `https` enables HTTPS redirects, HSTS and secure cookies.",
-    )
-    blog_post_url: Annotated[str, Field(pattern=r"^https?://[^/\s{}]+/[^\s{}]*\{slug\}[^\s{}]*$")] | None = Field(
-        default=None,
-        description="Public URL of a post, such as `https://example.org/posts/{slug}`. Empty: `posts/{slug}` below "
-        "`BLOG_URL`.",
-    )
-    blog_title: str = Field(default="Blogsite", description="Title of the site in its feeds.")
-    blog_description: str = Field(default="The newest posts.", description="Description of the site in its feeds.")
-    blog_language: str = Field(
-        default="en",
-        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
-        description="Language of the posts in the feeds: a language tag such as `en` or `pt-BR`.",
-    )
-    blog_registration: Literal["open", "closed"] = Field(
-        default="open", description="Whether anyone can register an account: `open` or `closed`."
-    )
-    blog_password_reset_url: Annotated[str, AfterValidator(_check_reset_url)] | None = Field(
-        default=None,
-        description="Link of a password reset, with `{uid}` and `{token}`. Empty: `password-reset` below `BLOG_URL`.",
-    )
-    blog_free_failures: int = Field(
-        default=10, ge=1, description="Failed logins and similar attempts after which a client address must wait."
-    )
-    redis_url: Annotated[str, AfterValidator(_check_redis_url)] | None = Field(
-        default=None, description="`redis://host:6379/0`: workers count failures together. Empty: each on its own."
-    )
-    email_url: Annotated[str, AfterValidator(_check_email_url)] = Field(
-        default="console://",
-        description="`smtp://user:password@host:25`, `smtp+tls://…:587` or `smtp+ssl://…:465`. `console://` prints "
-        "mails instead.",
-    )
-    blog_mail_from: str = Field(default="blog@localhost", description="Sender address of mails.")
-    blog_revisions_keep: int | None = Field(
-        default=None, ge=1, description="Number of revisions that are kept of each post. Empty: all of them."
-    )
-    blog_max_body_bytes: int = Field(
-        default=8 * 1024 * 1024,
-        ge=1024,
-        description="Longest request body in bytes, except for uploads. A longer one gets 413.",
-    )
-    blog_body_timeout: float = Field(
-        default=30,
-        gt=0,
-        description="Longest time in seconds to receive a request body, plus one second for each 64 KiB. A slower one "
-        "gets 408.",
-    )
-    blog_response_cache_bytes: int = Field(
-        default=64 * 1024 * 1024, ge=0, description="Memory for cached responses, in bytes per worker. 0: no cache."
-    )
-    blog_media_storage: Annotated[str, AfterValidator(_check_media_storage)] | None = Field(
-        default=None,
-        description="`s3://bucket/folder?region_name=…&endpoint_url=https://…`, with the key in `AWS_ACCESS_KEY_ID` "
-        "and `AWS_SECRET_ACCESS_KEY`. Empty: `media` in the data folder.",
-    )
-    blog_media_public_url: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^\s?#]+[^\s?#/]$",
-        description="Public URL of the bucket or of its CDN. Empty: links to files are signed.",
-    )
-    blog_media_quota: int = Field(
-        default=1024**3, ge=0, description="Storage for the files of each user in bytes. 0 means no limit."
-    )
-    blog_public_max_age: int = Field(
-        default=0, ge=0, description="How many seconds browsers and CDNs may cache public responses."
-    )
-    blog_database_threads: int = Field(
-        default=2, ge=1, le=64, description="Threads that read from the database, in each worker."
-    )
-    cors_allowed_origins: Annotated[list[Origin], NoDecode, BeforeValidator(_split_list)] = Field(
-        default=[], description="Origins whose pages may call the API from a browser; `*` allows any."
-    )
-    forwarded_allow_ips: Annotated[list[Proxy], NoDecode, BeforeValidator(_split_list)] = Field(
-        default=[], description="Addresses of proxies whose `X-Forwarded-*` headers are trusted. Empty: none."
-    )
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, use_attribute_docstrings=True)
+
+    blog_data_dir: Path = Path(__file__).parent.parent / "data"
+    """Folder of `blog.sqlite3`, `media` and the generated secrets. It is all that needs a backup."""
+    database_url: DatabaseURL | None = None
+    """`postgres://user:password@host/name`. Empty: SQLite in the data folder."""
+    secret_key: Secret | None = None
+    """Signs admin sessions and cursors; at least 32 characters. Generated on SQLite, required on PostgreSQL."""
+    blog_token_keys: CommaSeparated[Secret] = []
+    """Keys of access tokens, at least 32 characters each: the first one signs, all verify. Required on PostgreSQL."""
+    debug: bool = False
+    """Shows Django's debug pages; for development only."""
+    allowed_hosts: CommaSeparated[Host] = ["localhost", "127.0.0.1", "[::1]"]
+    """Host names that the server accepts."""
+    blog_url: str = Field("http://127.0.0.1:8000", pattern=r"^https?://[^/\s]+$")
+    """Public origin, without a final slash. `https` enables HTTPS redirects, HSTS and secure cookies."""
+    blog_post_url: PostURL | None = None
+    """Public URL of a post, such as `https://example.org/posts/{slug}`. Empty: `posts/{slug}` below `BLOG_URL`."""
+    blog_title: str = "Blogsite"
+    """Title of the site in its feeds."""
+    blog_description: str = "The newest posts."
+    """Description of the site in its feeds."""
+    blog_language: LanguageTag = "en"
+    """Language of the posts in the feeds: a language tag such as `en` or `pt-BR`."""
+    blog_registration: Literal["open", "closed"] = "open"
+    """Whether anyone can register an account: `open` or `closed`."""
+    blog_password_reset_url: ResetURL | None = None
+    """Link of a password reset, with `{uid}` and `{token}`. Empty: `password-reset` below `BLOG_URL`."""
+    blog_free_failures: int = Field(10, ge=1)
+    """Failed logins and similar attempts after which a client address must wait."""
+    redis_url: RedisURL | None = None
+    """`redis://host:6379/0`: workers count failures together. Empty: each on its own."""
+    email_url: EmailURL = "console://"
+    """`smtp://user:password@host:25`, `smtp+tls://…:587` or `smtp+ssl://…:465`. `console://` prints mails instead."""
+    blog_mail_from: str = "blog@localhost"
+    """Sender address of mails."""
+    blog_revisions_keep: int | None = Field(None, ge=1)
+    """Number of revisions that are kept of each post. Empty: all of them."""
+    blog_max_body_bytes: int = Field(8 * 1024 * 1024, ge=1024)
+    """Longest request body in bytes, except for uploads. A longer one gets 413."""
+    blog_body_timeout: float = Field(30, gt=0)
+    """Longest time in seconds for a request body, plus one second for each 64 KiB. A slower one gets 408."""
+    blog_response_cache_bytes: int = Field(64 * 1024 * 1024, ge=0)
+    """Memory for cached responses, in bytes per worker. 0: no cache."""
+    blog_media_storage: MediaStorage | None = None
+    """`s3://bucket/folder?region_name=…&endpoint_url=https://…`. Empty: `media` in the data folder."""
+    blog_media_public_url: str | None = Field(None, pattern=r"^https?://[^\s?#]+[^\s?#/]$")
+    """Public URL of the bucket or of its CDN. Empty: links to files are signed."""
+    blog_media_quota: int = Field(1024**3, ge=0)
+    """Storage for the files of each user in bytes. 0 means no limit."""
+    blog_public_max_age: int = Field(0, ge=0)
+    """How many seconds browsers and CDNs may cache public responses."""
+    blog_database_threads: int = Field(2, ge=1, le=64)
+    """Threads that read from the database, in each worker."""
+    cors_allowed_origins: CommaSeparated[Origin] = []
+    """Origins whose pages may call the API from a browser; `*` allows any."""
+    forwarded_allow_ips: CommaSeparated[Proxy] = []
+    """Addresses of proxies whose `X-Forwarded-*` headers are trusted. Empty: none."""
 
     def media_storage(self) -> dict[str, Any]:
         """Return the entry of Django's `STORAGES` for `BLOG_MEDIA_STORAGE`."""

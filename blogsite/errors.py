@@ -1,12 +1,12 @@
-"""Everything that can go wrong in the domain, as exceptions that know no HTTP library.
+"""The domain's errors. They depend on no HTTP library; `blogsite.http.problems` turns them into responses.
 
     BlogError
-    ├── Malformed               400  the request cannot be read
-    ├── Unauthenticated         401  no token, or a bad one
+    ├── Malformed               400  the request cannot be parsed
+    ├── Unauthenticated         401  the token is missing or not valid
     │   └── WrongCredentials
-    ├── Forbidden               403  seen, but not allowed
+    ├── Forbidden               403  the caller may see the object, but may not do this
     │   └── RegistrationClosed
-    ├── NotFound                404  not there, or not yours to see
+    ├── NotFound                404  the object does not exist, or the caller may not see it
     ├── MethodNotAllowed        405
     ├── BodyTooSlow             408
     ├── Conflict                409
@@ -17,23 +17,23 @@
     │   ├── UserHasPosts
     │   └── MediaInUse
     ├── LengthRequired          411
-    ├── Stale                   412  the thing was changed since the client read it
+    ├── Stale                   412  the object was changed after the client read it
     ├── TooLarge                413
     │   └── QuotaExceeded
     ├── UnsupportedMedia        415
-    ├── Invalid                 422  understood, but wrong: `errors` names each field
+    ├── Invalid                 422  the input breaks a rule; `errors` names the fields
     │   ├── WrongPassword
     │   ├── BadResetLink
     │   └── IdempotencyKeyReused
-    ├── TooManyRequests         429  too many failures: try again, after `retry_after` seconds
+    ├── TooManyRequests         429  too many failures: retry after `retry_after` seconds
     ├── InternalError           500
-    └── Unavailable             503  try again, after `retry_after` seconds
+    └── Unavailable             503  retry after `retry_after` seconds
         ├── DatabaseLocked
         ├── StorageFull
         ├── StorageUnavailable
         └── Overloaded
 
-Each class carries its status, its stable code and its title; `blogsite.http.problems` alone turns them into answers.
+Each class has an HTTP status and a stable code. Its title says what the error means, in words that clients may show.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field: an RFC 6901 pointer as a URI fragment (`#/tags/3`), a stable code, a sentence."""
+    """An error in one field. `pointer` is an RFC 6901 pointer as a URI fragment (`#/tags/3`), `code` is stable."""
 
     pointer: str
     code: str
@@ -51,7 +51,7 @@ class FieldError:
 
 
 class BlogError(Exception):
-    """Any error of the domain. `detail` is a sentence for people, without secrets."""
+    """Base of all errors. `detail` is a sentence for people and contains no secrets; the default is the title."""
 
     status: ClassVar[int]
     code: ClassVar[str]
@@ -65,105 +65,89 @@ class BlogError(Exception):
 
 
 class Malformed(BlogError):
-    """The request cannot be read: broken JSON, a bad host, a broken form."""
+    """The request cannot be parsed: the JSON, the form, the URL or the Host is invalid."""
 
-    status, code, title = 400, "malformed", "Malformed request"
+    status, code, title = 400, "malformed", "The request is malformed"
 
 
 class Unauthenticated(BlogError):
-    """The call needs a token, or the token given is not a good one."""
-
-    status, code, title = 401, "unauthenticated", "A valid access token is needed"
+    status, code, title = 401, "unauthenticated", "A valid access token is required"
 
 
 class WrongCredentials(Unauthenticated):
-    """There is no such user, or not with this password, or not an active one: nobody learns which."""
+    """The same error for an unknown user, a wrong password and an inactive user: the caller must not learn which."""
 
-    code, title = "wrong_credentials", "The name or the password is wrong"
+    code, title = "wrong_credentials", "The username or the password is wrong"
 
 
 class Forbidden(BlogError):
-    """The caller may see the thing and may not do this to it."""
+    """The caller may see the object, but may not do this to it."""
 
-    status, code, title = 403, "forbidden", "Not allowed"
+    status, code, title = 403, "forbidden", "You do not have permission to do this"
 
 
 class RegistrationClosed(Forbidden):
-    """Registration is turned off by a setting."""
-
     code, title = "registration_closed", "Registration is closed"
 
 
 class NotFound(BlogError):
-    """The thing does not exist, or the caller may not know that it does."""
+    """The object does not exist, or the caller may not know that it exists."""
 
     status, code, title = 404, "not_found", "Not found"
 
 
 class MethodNotAllowed(BlogError):
-    """The path exists and does not answer to this method."""
-
-    status, code, title = 405, "method_not_allowed", "Method not allowed"
+    status, code, title = 405, "method_not_allowed", "This path does not support the method"
 
 
 class BodyTooSlow(BlogError):
-    """The body did not arrive in time."""
-
-    status, code, title = 408, "body_too_slow", "The request body came too slowly"
+    status, code, title = 408, "body_too_slow", "The request body did not arrive in time"
 
 
 class Conflict(BlogError):
-    """The request is right and the state of the blog says no."""
+    """The request is valid, but the current state of the data does not allow it."""
 
-    status, code, title = 409, "conflict", "Conflict"
+    status, code, title = 409, "conflict", "The request conflicts with the current data"
 
 
 class UsernameTaken(Conflict):
-    """Another user has this name, in some case of letters."""
+    """Another user has this username; upper and lower case do not differ."""
 
     code, title = "username_taken", "This username is taken"
 
 
 class EmailTaken(Conflict):
-    """Another user has this e-mail address, in some case of letters."""
+    """Another user has this e-mail address; upper and lower case do not differ."""
 
     code, title = "email_taken", "This e-mail address is taken"
 
 
 class SlugTaken(Conflict):
-    """Another post has this slug."""
-
-    code, title = "slug_taken", "This slug is taken"
+    code, title = "slug_taken", "Another post has this slug"
 
 
 class LastAdmin(Conflict):
-    """The last active admin cannot be demoted, deactivated or deleted."""
-
     code, title = "last_admin", "The last active admin must remain"
 
 
 class UserHasPosts(Conflict):
-    """A user who has posts cannot be deleted before somebody else takes them."""
-
-    code, title = "user_has_posts", "This user still has posts"
+    code, title = "user_has_posts", "A user who has posts cannot be deleted"
 
 
 class MediaInUse(Conflict):
-    """Posts show this file: as their cover image, or by its address in their text."""
+    """Posts use the file as their cover image or link to it in their content."""
 
     code, title = "media_in_use", "Posts use this file"
 
 
 class LengthRequired(BlogError):
-    """An upload must say how long it is."""
-
-    status, code, title = 411, "length_required", "Content-Length is required"
+    status, code, title = 411, "length_required", "An upload must have a Content-Length header"
 
 
 class Stale(BlogError):
-    """`If-Match` does not name the current version. `current` is the resource as it is now, `etag` its entity tag."""
+    """`If-Match` does not name the current version. `current` is the current resource, `etag` its entity tag."""
 
-    status, code, title = 412, "stale", "It was changed since you read it"
+    status, code, title = 412, "stale", "The resource was changed after you read it"
 
     def __init__(self, current: Any = None, *, etag: str | None = None) -> None:
         super().__init__()
@@ -172,55 +156,45 @@ class Stale(BlogError):
 
 
 class TooLarge(BlogError):
-    """The body is longer than this path takes."""
-
     status, code, title = 413, "too_large", "The request body is too large"
 
 
 class QuotaExceeded(TooLarge):
-    """The user's files would take more than each user has."""
+    """The user's files would exceed the storage that each user has."""
 
     code, title = "quota_exceeded", "There is no space left for your files"
 
 
 class UnsupportedMedia(BlogError):
-    """The body is of a type that this path does not read."""
-
-    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
+    status, code, title = 415, "unsupported_media_type", "The content type of the body is not supported"
 
 
 class Invalid(BlogError):
-    """The request was understood and breaks a rule; `errors` says where."""
+    """The request can be parsed, but breaks a rule. `errors` says which fields are wrong."""
 
     status, code, title = 422, "validation_error", "The request is not valid"
 
 
 class WrongPassword(Invalid):
-    """The password that was to confirm a change is not the user's."""
-
     code, title = "wrong_password", "The password is wrong"
 
     def __init__(self) -> None:
-        super().__init__(errors=[FieldError("#/current_password", "wrong_password", "This is not your password")])
+        super().__init__(errors=[FieldError("#/current_password", self.code, "The password is wrong")])
 
 
 class BadResetLink(Invalid):
-    """The link of a password reset is wrong, too old, or was used before."""
-
-    code, title = "reset_link_invalid", "The link is wrong, too old, or was used before"
+    code, title = "reset_link_invalid", "The link is not valid, has expired, or was used before"
 
     def __init__(self) -> None:
-        super().__init__(errors=[FieldError("#/token", "reset_link_invalid", f"{self.title}")])
+        super().__init__(errors=[FieldError("#/token", self.code, self.title)])
 
 
 class IdempotencyKeyReused(Invalid):
-    """This `Idempotency-Key` came with another request before."""
-
-    code, title = "idempotency_key_reused", "This Idempotency-Key came with another request before"
+    code, title = "idempotency_key_reused", "This Idempotency-Key was used for a different request"
 
 
 class TooManyRequests(BlogError):
-    """After too many failures: wait `retry_after` seconds."""
+    """The caller failed too often and must wait `retry_after` seconds."""
 
     status, code, title = 429, "too_many_requests", "Too many failures"
 
@@ -230,20 +204,18 @@ class TooManyRequests(BlogError):
 
 
 class InternalError(BlogError):
-    """A mistake of ours. The log has the traceback, under the same request id."""
+    """A bug in the server. The log has the traceback under the request id."""
 
-    status, code, title = 500, "internal_error", "Something went wrong on our side"
+    status, code, title = 500, "internal_error", "Internal server error"
 
 
 class Unavailable(BlogError):
-    """The server cannot answer now."""
-
     status, code, title = 503, "unavailable", "Temporarily unavailable"
     retry_after = 1
 
 
 class DatabaseLocked(Unavailable):
-    """Another writer kept the database for longer than the timeout."""
+    """Another writer locked the database for longer than the timeout."""
 
     code, title = "database_locked", "The database is busy"
 
@@ -256,12 +228,12 @@ class StorageFull(Unavailable):
 
 
 class StorageUnavailable(Unavailable):
-    """The storage of the media does not answer, or refuses us."""
+    """The media storage does not answer, or refuses the access."""
 
-    code, title = "storage_unavailable", "The storage of the files does not answer"
+    code, title = "storage_unavailable", "The media storage is not available"
 
 
 class Overloaded(Unavailable):
     """A bounded queue is full."""
 
-    code, title = "overloaded", "Too much work at once"
+    code, title = "overloaded", "The server is overloaded"

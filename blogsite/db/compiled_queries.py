@@ -19,6 +19,7 @@ import itertools
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache, update_wrapper
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast
@@ -26,19 +27,9 @@ from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 import orjson
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import connections
+from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import (
-    BigIntegerField,
-    DateTimeField,
-    Expression,
-    Field,
-    FloatField,
-    JSONField,
-    QuerySet,
-    TextField,
-    Value,
-)
+from django.db.models import DateTimeField, Expression, QuerySet, Value
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
@@ -46,11 +37,11 @@ Row = TypeVar("Row")
 Arguments = TypeVarTuple("Arguments")
 
 MAX_STATEMENTS = 1000
-PARAMETER_FIELDS: dict[type, Field[Any, Any]] = {
+PARAMETER_FIELDS: dict[type, models.Field[Any, Any]] = {
     datetime: DateTimeField(),
-    int: BigIntegerField(),
-    float: FloatField(),
-    str: TextField(),
+    int: models.BigIntegerField(),
+    float: models.FloatField(),
+    str: models.TextField(),
 }
 
 _compiling: ContextVar[bool] = ContextVar("compiling", default=False)
@@ -96,10 +87,7 @@ def as_expression(value: Any) -> Expression:
 
 
 class compiled(Generic[*Arguments, Row]):
-    """Decorates a function that builds a QuerySet, so that a call returns a `CompiledQuery`.
-
-    The arguments are positional.
-    """
+    """Decorates a function that builds a QuerySet. A call with positional arguments returns a `CompiledQuery`."""
 
     def __init__(self, build: Callable[[*Arguments], QuerySet[Any, Row]]) -> None:
         self.build = build
@@ -109,12 +97,12 @@ class compiled(Generic[*Arguments, Row]):
         return CompiledQuery(self.build, arguments)
 
 
+@dataclass(frozen=True, slots=True)
 class CompiledQuery(Generic[Row]):
     """A query with its arguments. Like a QuerySet, it reads the database only when it is awaited."""
 
-    def __init__(self, build: Callable[..., QuerySet[Any, Row]], arguments: tuple[Any, ...]) -> None:
-        self.build = build
-        self.arguments = arguments
+    build: Callable[..., QuerySet[Any, Row]]
+    arguments: tuple[Any, ...]
 
     async def alist(self) -> list[Row]:
         """Return all rows: model instances, or the named tuples of `values_list(named=True)`."""
@@ -140,7 +128,6 @@ class CompiledQuery(Generic[Row]):
         return row
 
     async def acount(self) -> int:
-        """Return the number of rows."""
         return await self.build(*self.arguments).acount()
 
 
@@ -156,9 +143,7 @@ class _Statement:
         if self._compiled is None:
             self._compiled = self._compile(connection)
         sql, sql_params, make_rows = self._compiled
-        bound = [
-            param.bind(parameters, connection) if isinstance(param, RuntimeValue) else param for param in sql_params
-        ]
+        bound = [item.bind(parameters, connection) if isinstance(item, RuntimeValue) else item for item in sql_params]
         with connection.cursor() as cursor:
             cursor.execute(sql, bound)
             return make_rows(cursor.fetchall())
@@ -211,9 +196,9 @@ def _converter(functions: list[Any], column: Any, connection: BaseDatabaseWrappe
     """Return one function that does what Django's converters of a column do."""
     field = column.output_field
     if isinstance(field, DateTimeField) and connection.vendor == "sqlite":
-        return _to_utc
-    if isinstance(field, JSONField) and field.decoder is None:
-        return _read_json
+        return lambda time: time and time.replace(tzinfo=UTC)
+    if isinstance(field, models.JSONField) and field.decoder is None:
+        return lambda text: None if text is None else orjson.loads(text)
 
     def convert(value: Any) -> Any:
         for function in functions:
@@ -223,16 +208,8 @@ def _converter(functions: list[Any], column: Any, connection: BaseDatabaseWrappe
     return convert
 
 
-def _to_utc(time: datetime | None) -> datetime | None:
-    return None if time is None else time.replace(tzinfo=UTC)
-
-
-def _read_json(text: str | None) -> Any:
-    return None if text is None else orjson.loads(text)
-
-
 def _row_maker(queryset: QuerySet[Any, Any], compiler: SQLCompiler) -> Callable[[list[Any]], Any]:
-    """Do what `ModelIterable` and `NamedValuesListIterable` do, but do once what is the same for each row."""
+    """Return a function that does what Django's `ModelIterable` or `NamedValuesListIterable` does with each row."""
     if names := queryset._fields:  # type: ignore[attr-defined]
         row_type: Any = namedtuple("Row", names)  # type: ignore[misc]
         return cast(Callable[[list[Any]], Any], row_type._make)
@@ -254,9 +231,8 @@ def _instance_loader(info: dict[str, Any], select: list[Any], db: str) -> Callab
     first, last = info["select_fields"][0], info["select_fields"][-1] + 1
     names = [column.target.attname for column, *_ in select[first:last]]
     primary_key = first + names.index(info["model"]._meta.pk.attname)
-    related = [
-        (inner["local_setter"], _instance_loader(inner, select, db)) for inner in info.get("related_klass_infos", ())
-    ]
+    inner_infos = info.get("related_klass_infos", ())
+    related = [(inner["local_setter"], _instance_loader(inner, select, db)) for inner in inner_infos]
 
     def load(row: list[Any]) -> Any:
         if row[primary_key] is None:

@@ -47,10 +47,7 @@ class HasPassed(models.Func):
     output_field = models.BooleanField()
 
     def as_sql(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:  # type: ignore[override]
-        sql, params = compiler.compile(self.source_expressions[0])
+        column, params = compiler.compile(self.source_expressions[0])
         now, now_params = CurrentTime().as_sql(compiler, connection)
-        return f"{sql} <= {now}", (*params, *now_params)
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
-        sql, params = self.as_sql(compiler, connection)
-        return f"+{sql}", params
+        plus = "+" if connection.vendor == "sqlite" else ""
+        return f"{plus}{column} <= {now}", (*params, *now_params)

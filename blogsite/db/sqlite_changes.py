@@ -27,7 +27,6 @@ class SQLiteChangeDetector:
         """`next_change` is the SQL query of the first scheduled publication after the time that is its parameter."""
         self.path = path
         self.next_change_sql = next_change.replace("%s", "?")
-        self._connection: sqlite3.Connection | None = None
         self._cursor: sqlite3.Cursor | None = None
         self._is_current = False
         self._version: int | None = None
@@ -64,13 +63,12 @@ class SQLiteChangeDetector:
         try:
             yield
         finally:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = self._cursor = None
+            if self._cursor is not None:
+                self._cursor.connection.close()
+                self._cursor = None
 
     def _connect(self) -> sqlite3.Cursor:
         # No timeout: the event loop must not wait for a lock.
-        self._connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA query_only = 1")
-        self._cursor = self._connection.cursor()
+        connection = sqlite3.connect(self.path, timeout=0, isolation_level=None, check_same_thread=False)
+        self._cursor = connection.execute("PRAGMA query_only = 1")
         return self._cursor

@@ -60,37 +60,29 @@ class BlogAPI(NinjaAPI):
     def _document(self) -> dict[str, Any]:
         document = super().get_openapi_schema()
         document["components"]["schemas"].setdefault("Problem", Problem.model_json_schema(mode="serialization"))
+        with_optional_token = self._with_optional_token()
         for path in document["paths"].values():
             for method, operation in path.items():
-                if operation["operationId"] in self._with_optional_token():
+                if operation["operationId"] in with_optional_token:
                     operation["security"].append({})
                 openapi.add_implied_responses(method, operation)
         return document
 
     def _with_optional_token(self) -> set[str]:
         """Return the names of the operations whose token is optional: one of their callbacks has no security scheme."""
-        operations = (
-            operation
-            for router in self._get_bound_routers()
-            for view in router.path_operations.values()
-            for operation in view.operations
-        )
+        views = (view for router in self._get_bound_routers() for view in router.path_operations.values())
         return {
             operation.view_func.__name__
-            for operation in operations
+            for view in views
+            for operation in view.operations
             if any(not hasattr(auth, "openapi_security_schema") for auth in operation.auth_callbacks)
         }
 
 
 def _reject_unknown_query(run: Run) -> Run:
     operation: Operation = run.__self__  # type: ignore[attr-defined]
-    known = {
-        name
-        for model in operation.models
-        if model.__ninja_param_source__ == "query"
-        for name in model.__ninja_flatten_map__
-    }
-
+    queries = (model for model in operation.models if model.__ninja_param_source__ == "query")
+    known = {name for model in queries for name in model.__ninja_flatten_map__}
     takes_form = any(model.__ninja_param_source__ == "file" for model in operation.models)
 
     @wraps(run)
@@ -121,16 +113,12 @@ def _with_all_methods(pattern: Any) -> URLPattern:
         if isinstance(response, HttpResponseNotAllowed):
             allowed = {method.strip() for method in response["Allow"].split(",")} | {"OPTIONS"}
             allowed |= {"HEAD"} if "GET" in allowed else set()
-            problem = problems.respond(request, MethodNotAllowed())
-            response = _no_content() if method == "OPTIONS" else problem
+            response = problems.respond(request, MethodNotAllowed())
+            if method == "OPTIONS":
+                response = HttpResponse(status=204)
+                del response["Content-Type"]
             response["Allow"] = ", ".join(sorted(allowed))
         return response
 
     any_method.csrf_exempt = True  # type: ignore[attr-defined] # clients authenticate by bearer token, never by cookie
     return URLPattern(pattern.pattern, any_method, pattern.default_args, pattern.name)
-
-
-def _no_content() -> HttpResponse:
-    response = HttpResponse(status=204)
-    del response["Content-Type"]
-    return response

@@ -1,20 +1,20 @@
-"""What the OpenAPI document says about operations in addition to what ninja derives by itself."""
+"""The headers and responses that are added to the OpenAPI document that ninja generates."""
 
 from typing import Any
 
+from blogsite.errors import BlogError
 from blogsite.http import problems
+
+_TITLES = {family.status: family.title for family in BlogError.__subclasses__()}
 
 
 def header(name: str, description: str) -> dict[str, Any]:
-    """Return the parameter of an operation that reads this request header."""
+    """Return the OpenAPI parameter for this request header."""
     return {"in": "header", "name": name, "required": False, "schema": {"type": "string"}, "description": description}
 
 
-IF_MATCH = header(
-    "If-Match",
-    "Change nothing (412) unless this `ETag` names the current version.",
-)
-IF_NONE_MATCH = header("If-None-Match", "Answer 304 without a body if this is the current `ETag`.")
+IF_MATCH = header("If-Match", "Changes nothing and returns 412 unless this `ETag` names the current version.")
+IF_NONE_MATCH = header("If-None-Match", "Returns 304 without a body if this is the current `ETag`.")
 IDEMPOTENCY_KEY = {
     "parameters": [header("Idempotency-Key", "A repetition with the same key within 24 hours gets the first response.")]
 }
@@ -22,10 +22,10 @@ IDEMPOTENCY_KEY = {
 
 
 def add_implied_responses(method: str, operation: dict[str, Any]) -> None:
-    """Add the headers and the problems that follow from the kind of an operation, and the media type of problems."""
+    """Add the headers and problems that every operation of this kind has, and the media type of problems."""
     parameters = operation.setdefault("parameters", [])
     if method == "get":
-        operation["responses"][304] = {"description": "The client has the current representation already"}
+        operation["responses"][304] = {"description": "The client already has the current representation"}
         parameters.append(IF_NONE_MATCH)
     if 412 in operation["responses"]:
         parameters.append(IF_MATCH)
@@ -34,23 +34,9 @@ def add_implied_responses(method: str, operation: dict[str, Any]) -> None:
         statuses |= {400, 408, 413, 415}
     if "security" in operation:
         statuses |= {401, 429}
-    schema = {"$ref": "#/components/schemas/Problem"}
     for status in statuses:
-        operation["responses"].setdefault(status, {"description": _REASONS[status]})
+        operation["responses"].setdefault(status, {"description": _TITLES[status]})
     for status, response in operation["responses"].items():
         if int(status) >= 400:
-            response["content"] = {problems.CONTENT_TYPE: {"schema": schema}}
+            response["content"] = {problems.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"] = dict(sorted(operation["responses"].items()))
-
-
-_REASONS = {
-    400: "The request is malformed",
-    401: "The token is missing or not valid",
-    408: "The body did not arrive in time",
-    413: "The body is too large",
-    415: "The content type of the body is not supported",
-    422: "The input is not valid",
-    429: "Too many failed attempts",
-    500: "Internal error",
-    503: "Temporarily unavailable",
-}

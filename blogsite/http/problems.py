@@ -1,4 +1,4 @@
-"""The only place that turns an error into HTTP: `application/problem+json`, as in RFC 9457."""
+"""Turns every error into an HTTP response of type `application/problem+json` (RFC 9457)."""
 
 import errno
 import logging
@@ -38,7 +38,7 @@ class ErrorWithHeaders(Exception):
 
 
 def translate(exc: Exception) -> BlogError:
-    """Return the domain error that `exc` means; what has no meaning is an `InternalError`."""
+    """Return the domain error for `exc`; for an unexpected exception, this is `InternalError`."""
     match exc:
         case BlogError():
             return exc
@@ -49,9 +49,9 @@ def translate(exc: Exception) -> BlogError:
         case ninja.errors.AuthenticationError():
             return errors.Unauthenticated()
         case ninja.errors.HttpError(status_code=400):
-            return errors.Malformed("The body is not JSON that can be read.")
+            return errors.Malformed("The body is not valid JSON.")
         case Resolver404():
-            return errors.NotFound("There is nothing at this address.")
+            return errors.NotFound("Nothing is served at this URL.")
         case Http404() | exceptions.ObjectDoesNotExist():
             return errors.NotFound()
         case exceptions.PermissionDenied():
@@ -59,35 +59,41 @@ def translate(exc: Exception) -> BlogError:
         case exceptions.RequestDataTooBig():
             return errors.TooLarge()
         case exceptions.DisallowedHost():
-            return errors.Malformed("This server does not answer to that Host.")
+            return errors.Malformed("This server does not serve that Host.")
         case exceptions.SuspiciousOperation() | MultiPartParserError():
             return errors.Malformed()
         case IntegrityError() if _reason(exc) in _FOREIGN_KEY:
-            return errors.Conflict("Something that this belongs to was deleted meanwhile.")
+            return errors.Conflict("An object to which this one refers was deleted in the meantime.")
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):  # Django's parser could not write an uploaded file
             return errors.StorageFull()
-        case OperationalError():
-            return _operational(exc)
-        case _:
+        case OperationalError() if _reason(exc) in _LOCKED:
+            return errors.DatabaseLocked()
+        case OperationalError() if _reason(exc) in _FULL:
+            return errors.StorageFull()
+        case OperationalError() if not (_reason(exc) or "").startswith("SQLITE_"):
+            logger.warning("The database does not answer: %s", exc)
+            return errors.Unavailable("The database does not answer.")
+        case _:  # also other errors of SQLite, such as a missing table: a retry does not help
             return errors.InternalError()
 
 
-def problem(error: BlogError, request_id: str) -> dict[str, Any]:
-    """The body of the answer to `error`, as the schema `Problem` describes it."""
+def body(error: BlogError, request_id: str) -> bytes:
+    """Return the body of the response to `error`: the schema `Problem` in JSON."""
     name = error.code.removesuffix("_error").replace("_", "-")
-    return {
+    problem = {
         "type": f"{settings.BLOG_URL}/problems/{name}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
         "code": error.code,
         "request_id": request_id,
-        "errors": [{"pointer": e.pointer, "code": e.code, "message": e.message} for e in error.errors],
+        "errors": error.errors,
     }
+    return orjson.dumps(problem)
 
 
 def headers(error: BlogError) -> dict[str, str]:
-    """The headers of the answer to `error`."""
+    """Return the headers of the response to `error`."""
     result = {"Content-Type": CONTENT_TYPE, "Cache-Control": "no-store"}
     if error.status == 401:
         result["WWW-Authenticate"] = "Bearer"
@@ -98,71 +104,51 @@ def headers(error: BlogError) -> dict[str, str]:
     return result
 
 
-def body(error: BlogError, request_id: str) -> bytes:
-    """The body of the answer to `error`, in JSON."""
-    return orjson.dumps(problem(error, request_id))
-
-
 def respond(request: HttpRequest, exc: Exception | type[Exception]) -> HttpResponse:
-    """The answer to `exc`. Errors of our own are logged with their traceback."""
+    """Return the response to `exc`. An unexpected exception is logged with its traceback."""
     exc = exc if isinstance(exc, Exception) else exc()
-    additional = exc.headers if isinstance(exc, ErrorWithHeaders) else {}
-    exc = exc.error if isinstance(exc, ErrorWithHeaders) else exc
+    exc, additional = (exc.error, exc.headers) if isinstance(exc, ErrorWithHeaders) else (exc, {})
     error = translate(exc)
     request_id = request.headers.get("X-Request-ID", "")
     if error is not exc and error.status == 500:
         logger.error("%s %s failed (request %s)", request.method, request.path, request_id, exc_info=exc)
     response = HttpResponse(body(error, request_id), status=error.status, headers={**headers(error), **additional})
-    response._has_been_logged = True  # type: ignore[attr-defined] # by us, with the traceback: not again by Django
+    response._has_been_logged = True  # type: ignore[attr-defined] # Django must not log it again, without the traceback
     return response
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's `handler404`."""
-    if request.path.startswith("/api/"):
-        return respond(request, exception)
-    return defaults.page_not_found(request, exception)
+    is_api = request.path.startswith("/api/")
+    return respond(request, exception) if is_api else defaults.page_not_found(request, exception)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's `handler400`."""
-    return respond(request, exception) if request.path.startswith("/api/") else defaults.bad_request(request, exception)
+    is_api = request.path.startswith("/api/")
+    return respond(request, exception) if is_api else defaults.bad_request(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`, which has logged the error already."""
-    if request.path.startswith("/api/"):
-        return respond(request, errors.InternalError())
-    return defaults.server_error(request)
-
-
-def _operational(exc: OperationalError) -> BlogError:
-    reason = _reason(exc)
-    if reason in _LOCKED:
-        return errors.DatabaseLocked()
-    if reason in _FULL:
-        return errors.StorageFull()
-    if reason is not None and reason.startswith("SQLITE_"):
-        return errors.InternalError()  # a missing table, say: trying again does not help
-    logger.warning("The database does not answer: %s", exc)
-    return errors.Unavailable("The database does not answer.")
+    """Django's `handler500`. Django has already logged the error."""
+    is_api = request.path.startswith("/api/")
+    return respond(request, errors.InternalError()) if is_api else defaults.server_error(request)
 
 
 def _reason(exc: DatabaseError) -> str | None:
-    """The name that SQLite has for an error, or the code that PostgreSQL has."""
+    """Return the name of the error in SQLite, or its code in PostgreSQL."""
     on_sqlite: str | None = getattr(exc.__cause__, "sqlite_errorname", None)
     return on_sqlite or getattr(exc.__cause__, "sqlstate", None)
 
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:
     source, *path = error["loc"]
-    # The first step may be the name of the endpoint's parameter, which is no client's business.
-    named = source == "body" or (source == "query" and len(path) > 2)
-    path = path[1:] if named else path
+    # Ninja inserts the name of the endpoint's parameter, which means nothing to a client.
+    path = path[1:] if source == "body" or (source == "query" and len(path) > 2) else path
     path = path if source in ("body", "form", "file") else [source, *path]
-    return FieldError(pointer=pointer(path), code=error["type"], message=error["msg"])
+    return FieldError(pointer(path), error["type"], error["msg"])
 
 
 def pointer(path: Sequence[str | int]) -> str:
-    """RFC 6901: the pointer to `path`, as a URI fragment."""
+    """Return the RFC 6901 pointer to `path`, as a URI fragment."""
     return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)

@@ -17,7 +17,7 @@ _VERSIONS = re.compile(r'(?:^|,)\s*"(\d{1,18})-[^"]*"')
 
 
 def render(data: Any) -> bytes:
-    """Return `data` as JSON; pydantic models may be in it."""
+    """Return `data`, which may contain pydantic models, as JSON."""
     return orjson.dumps(data, default=BaseModel.model_dump, option=orjson.OPT_UTC_Z)
 
 

@@ -1,4 +1,4 @@
-"""What all schemas share: the bases of inputs and outputs, annotated types, and the schema of problems."""
+"""Base classes of schemas, annotated types, and the schema of problems."""
 
 import re
 from collections.abc import Iterable

@@ -7,7 +7,7 @@ The count of a key is deleted an hour after its last failure.
 import logging
 import threading
 import time
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from cachetools import LRUCache
 from django.conf import settings
@@ -26,26 +26,6 @@ class Verdict(NamedTuple):
     remaining: int
 
 
-class Throttle(Protocol):
-    """Counts the failures of each key."""
-
-    def count(self, key: str, free: int) -> Verdict:
-        """Count a failure before the attempt, so that attempts at the same time get no more chances than in sequence.
-
-        While the key has to wait, nothing is counted.
-        """
-        ...
-
-    def undo(self, key: str, free: int) -> None:
-        """Take one count back, after an attempt that did not fail."""
-        ...
-
-
-def wait_after(failures: int, free: int) -> float:
-    """The seconds to wait after this number of failures."""
-    return min(2.0 ** min(failures - free, 30), LONGEST_WAIT) if failures >= free else 0.0
-
-
 class ProcessThrottle:
     """Counts in the memory of this process. Each worker counts only its own requests."""
 
@@ -54,6 +34,10 @@ class ProcessThrottle:
         self._keys: LRUCache[str, tuple[int, float, float]] = LRUCache(MAX_KEYS)
 
     def count(self, key: str, free: int) -> Verdict:
+        """Count a failure before the attempt, so that simultaneous attempts get no more chances than successive ones.
+
+        While the key has to wait, nothing is counted.
+        """
         now = time.time()
         with self._lock:
             failures, until, expires = self._keys.get(key, (0, 0.0, 0.0))
@@ -62,19 +46,18 @@ class ProcessThrottle:
             elif until > now:
                 return Verdict(until - now, 0)
             failures += 1
-            self._keys[key] = failures, now + wait_after(failures, free), now + MEMORY
+            wait = min(2.0 ** min(failures - free, 30), LONGEST_WAIT) if failures >= free else 0.0
+            self._keys[key] = failures, now + wait, now + MEMORY
             return Verdict(0, max(0, free - failures))
 
     def undo(self, key: str, free: int) -> None:
+        """Take one count back, after an attempt that did not fail."""
         with self._lock:
-            failures, _, expires = self._keys.get(key, (0, 0.0, 0.0))
+            failures, _, expires = self._keys.pop(key, (0, 0.0, 0.0))
             if failures > 1:
                 self._keys[key] = failures - 1, 0.0, expires
-            else:
-                self._keys.pop(key, None)
 
     def clear(self) -> None:
-        """Delete all counts."""
         with self._lock:
             self._keys.clear()
 
@@ -124,5 +107,7 @@ class RedisThrottle:
         except self._error:
             self._fallback.undo(key, free)
 
+
+Throttle = ProcessThrottle | RedisThrottle
 
 throttle: Throttle = RedisThrottle(settings.REDIS_URL) if settings.REDIS_URL else ProcessThrottle()

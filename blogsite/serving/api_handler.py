@@ -67,8 +67,7 @@ class APIHandler(ASGIHandler):
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         set_urlconf(settings.ROOT_URLCONF)
         try:
-            response: HttpResponseBase = await self._get_response_async(request)  # type: ignore[attr-defined] # private
-            return response
+            return await self._get_response_async(request)  # type: ignore[attr-defined,no-any-return] # private
         except Exception as exc:  # an unknown URL, or an error outside of ninja
             return problems.respond(request, exc)
 

@@ -18,6 +18,7 @@ Headers = list[tuple[bytes, bytes]]
 
 REQUEST_ID = b"x-request-id"
 START = "http.response.start"
+EMPTY_BODY: Message = {"type": "http.response.body", "body": b""}
 HEADERS_KEY = "blogsite.headers"
 ROUTE_KEY = "blogsite.route"
 
@@ -43,6 +44,18 @@ async def send_response(send: Send, status: int, headers: Headers, body: bytes =
     headers = [*headers, (b"content-length", str(len(body)).encode())]
     await send({"type": START, "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def send_not_modified(send: Send, headers: Headers) -> None:
+    """Send a 304 response, which has no body."""
+    await send({"type": START, "status": 304, "headers": headers})
+    await send(EMPTY_BODY)
+
+
+def has_etag(if_none_match: bytes, *etags: bytes) -> bool:
+    """Return whether the list contains one of `etags`, compared weakly, or is `*` (RFC 9110, 13.1.2)."""
+    listed = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}
+    return b"*" in listed or not listed.isdisjoint(etags)
 
 
 async def send_problem(scope: Scope, send: Send, error: BlogError, *extra_headers: tuple[bytes, bytes]) -> None:

@@ -84,15 +84,15 @@ class DatabaseThreads:
         self.app = app
         self.timeout = timeout
         self.threads = [DatabaseThread(f"database-{number}") for number in range(threads)]
-        self.readers = self.writers = LeaseQueue(self.threads.copy())
-        if single_writer:
-            self.writers = self._queue_of("writer")
-        self.groups = {
-            group: self._queue_of(group.name.lower(), leases_per_thread=LEASES_OF_A_GROUP) for group in ThreadGroup
+        self.readers = LeaseQueue(self.threads.copy())
+        self.writers = self._queue_of("writer") if single_writer else self.readers
+        self.groups: dict[ThreadGroup | None, LeaseQueue] = {
+            group: self._queue_of(group.name.lower(), LEASES_OF_A_GROUP) for group in ThreadGroup
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        queue = self._queue_for(scope)
+        is_read = scope["method"] in SAFE_METHODS
+        queue = self.readers if is_read else self.groups.get(route_of(scope).thread_group, self.writers)
         try:
             thread = await queue.lease(self.timeout)
         except TimeoutError:
@@ -112,16 +112,10 @@ class DatabaseThreads:
         for message in response:
             await send(message)
 
-    def _queue_of(self, name: str, *, leases_per_thread: int = 1) -> LeaseQueue:
+    def _queue_of(self, name: str, leases_per_thread: int = 1) -> LeaseQueue:
         thread = DatabaseThread(f"database-{name}")
         self.threads.append(thread)
         return LeaseQueue([thread], leases_per_thread=leases_per_thread)
-
-    def _queue_for(self, scope: Scope) -> LeaseQueue:
-        if scope["method"] in SAFE_METHODS:
-            return self.readers
-        group = route_of(scope).thread_group
-        return self.groups[group] if group else self.writers
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:

@@ -9,28 +9,19 @@ from django.http.request import split_domain_port, validate_host
 
 from blogsite.errors import Malformed
 from blogsite.http.routes import Handler
-from blogsite.serving.asgi import (
-    REQUEST_ID,
-    START,
-    App,
-    Headers,
-    Message,
-    Receive,
-    Scope,
-    Send,
-    headers_of,
-    route_of,
-    send_problem,
-    send_response,
-)
+from blogsite.serving import asgi
+from blogsite.serving.asgi import REQUEST_ID, START, App, Headers, Message, Receive, Scope, Send
 
 REQUEST_ID_PATTERN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _random = random.Random()  # noqa: S311 - an id is not a secret, and the system's generator is slower
 
-ALLOWED_METHODS = b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"
 ALLOWED_HEADERS = b"Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, X-Request-ID"
 EXPOSED_HEADERS = b"ETag, Location, Retry-After, RateLimit, RateLimit-Policy, X-Cache, X-Request-ID"
-PREFLIGHT_MAX_AGE = b"86400"
+PREFLIGHT_HEADERS: Headers = [
+    (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
+    (b"access-control-allow-headers", ALLOWED_HEADERS),
+    (b"access-control-max-age", b"86400"),
+]
 
 # For the API (OWASP REST Security Cheat Sheet). Django's middleware adds those of HTML pages.
 NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -66,7 +57,7 @@ class Edge:
         self.is_allowed = is_allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = headers_of(scope)
+        headers = asgi.headers_of(scope)
         request_id = headers.get(REQUEST_ID)
         if request_id is None or not REQUEST_ID_PATTERN.fullmatch(request_id):
             if request_id is not None:
@@ -74,11 +65,9 @@ class Edge:
             request_id = headers[REQUEST_ID] = b"%024x" % _random.getrandbits(96)
             scope["headers"].append((REQUEST_ID, request_id))
         added = [(REQUEST_ID, request_id)]
-        if route_of(scope).handler is not Handler.PAGES:
+        if asgi.route_of(scope).handler is not Handler.PAGES:
             added += self.security_headers
-        cross_origin = False
-        if self.cors_origins:
-            cross_origin = self._add_cors(added, headers.get(b"origin"))
+        cross_origin = bool(self.cors_origins) and self._add_cors(added, headers.get(b"origin"))
 
         async def send_with_added(message: Message) -> None:
             if message["type"] == START:
@@ -86,19 +75,16 @@ class Edge:
             await send(message)
 
         host = headers.get(b"host", b"")
-        if not self.is_allowed(host) or (len(headers) < len(scope["headers"]) and _host_count(scope) > 1):
-            return await send_problem(scope, send_with_added, Malformed("This server does not serve that Host."))
+        # RFC 9112, 3.2 allows one Host header. Names are counted only if one of them is repeated.
+        is_repeated = len(headers) < len(scope["headers"]) and [name for name, _ in scope["headers"]].count(b"host") > 1
+        if is_repeated or not self.is_allowed(host):
+            return await asgi.send_problem(scope, send_with_added, Malformed("This server does not serve that Host."))
         if self.https and scope["scheme"] != "https":
             query = b"?" + scope["query_string"] if scope["query_string"] else b""
             location = b"https://" + host + scope["raw_path"] + query
-            return await send_response(send_with_added, 308, [(b"location", location)])
+            return await asgi.send_response(send_with_added, 308, [(b"location", location)])
         if cross_origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
-            allowed = [
-                (b"access-control-allow-methods", ALLOWED_METHODS),
-                (b"access-control-allow-headers", ALLOWED_HEADERS),
-                (b"access-control-max-age", PREFLIGHT_MAX_AGE),
-            ]
-            return await send_response(send_with_added, 204, allowed)
+            return await asgi.send_response(send_with_added, 204, PREFLIGHT_HEADERS)
         await self.app(scope, receive, send_with_added)
 
     def _add_cors(self, added: Headers, origin: bytes | None) -> bool:
@@ -108,8 +94,3 @@ class Edge:
             return False
         added += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", EXPOSED_HEADERS)]
         return True
-
-
-def _host_count(scope: Scope) -> int:
-    """Return the number of `Host` headers. RFC 9112, 3.2 allows one."""
-    return sum(name == b"host" for name, _ in scope["headers"])

@@ -9,18 +9,8 @@ from django.core.files.storage import Storage
 
 from blogsite.errors import BlogError, MethodNotAllowed, NotFound, StorageUnavailable
 from blogsite.http.routes import Handler
-from blogsite.serving.asgi import (
-    START,
-    App,
-    Headers,
-    Receive,
-    Scope,
-    Send,
-    headers_of,
-    route_of,
-    send_problem,
-    send_response,
-)
+from blogsite.serving import asgi
+from blogsite.serving.asgi import START, App, Headers, Receive, Scope, Send, send_problem, send_response
 
 CHUNK_BYTES = 256 * 1024
 RANGE = re.compile(rb"bytes=(\d{0,18})-(\d{0,18})")
@@ -52,7 +42,7 @@ class MediaFiles:
         self.find = find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = route_of(scope)
+        route = asgi.route_of(scope)
         if route.handler is not Handler.MEDIA_FILES:
             return await self.app(scope, receive, send)
         name = scope["path"].removeprefix(route.prefix)
@@ -90,31 +80,27 @@ class MediaFiles:
 
 
 async def _send_file(scope: Scope, receive: Receive, send: Send, file: IO[bytes], headers: Headers) -> None:
-    request_headers = headers_of(scope)
+    request_headers = asgi.headers_of(scope)
     etag = dict(headers)[b"etag"]
-    known = request_headers.get(b"if-none-match", b"")
-    if known.strip() == b"*" or etag in [tag.strip().removeprefix(b"W/") for tag in known.split(b",")]:
-        await send({"type": START, "status": 304, "headers": headers})
-        return await send({"type": "http.response.body", "body": b""})
+    if asgi.has_etag(request_headers.get(b"if-none-match", b""), etag):
+        return await asgi.send_not_modified(send, headers)
     size = file.seek(0, 2)
     first, last, status = 0, size - 1, 200
     is_get = scope["method"] == "GET"
     may_be_partial = is_get and request_headers.get(b"if-range", etag) == etag  # RFC 9110, 14.2: only for GET
-    wanted = RANGE.fullmatch(request_headers.get(b"range", b"").strip()) if may_be_partial else None
-    if wanted is not None and _is_range(wanted[1], wanted[2]):
-        first, last = _bounds(wanted[1], wanted[2], size)
+    if may_be_partial and (bounds := _requested_range(request_headers.get(b"range", b""), size)):
+        first, last = bounds
         status = 206
         if first > last:
-            return await send_response(
-                send, 416, [(b"content-range", b"bytes */%d" % size), (b"cache-control", b"no-store")]
-            )
+            whole = (b"content-range", b"bytes */%d" % size)
+            return await send_response(send, 416, [whole, (b"cache-control", b"no-store")])
         headers = [*headers, (b"content-range", b"bytes %d-%d/%d" % (first, last, size))]
     length = last - first + 1
     await send({"type": START, "status": status, "headers": [*headers, (b"content-length", b"%d" % length)]})
     file.seek(first)
     remaining = length if is_get else 0
     if not remaining:
-        return await send({"type": "http.response.body", "body": b""})
+        return await send(asgi.EMPTY_BODY)
     disconnect = asyncio.create_task(_wait_for_disconnect(receive))  # stops reading the file
     try:
         while remaining and not disconnect.done():
@@ -128,18 +114,19 @@ async def _send_file(scope: Scope, receive: Receive, send: Send, file: IO[bytes]
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
-    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _is_range(first: bytes, last: bytes) -> bool:
-    """Return whether the bounds are valid (RFC 9110, 14.1.1). An invalid `Range` header is ignored."""
-    return bool(first or last) and not (first and last and int(first) > int(last))
+def _requested_range(header: bytes, size: int) -> tuple[int, int] | None:
+    """Return the positions of the first and the last byte (RFC 9110, 14.1), or None if the header is not valid.
 
-
-def _bounds(first: bytes, last: bytes, size: int) -> tuple[int, int]:
-    """Return the positions of the first and the last byte (RFC 9110, 14.1.2). If the range is empty, first > last."""
-    if not first:
-        return (max(size - int(last), 0), size - 1) if int(last) else (size, size - 1)
-    return int(first), min(int(last), size - 1) if last else size - 1
+    If no byte of the file is in the range, first > last.
+    """
+    match = RANGE.fullmatch(header.strip())
+    first, last = match.groups() if match else (b"", b"")
+    if first and last and int(first) > int(last):
+        return None
+    if first:
+        return int(first), min(int(last), size - 1) if last else size - 1
+    return (max(size - int(last), 0), size - 1) if last else None

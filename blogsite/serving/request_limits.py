@@ -1,21 +1,19 @@
 """The layer that reads a whole request body, within a length and a time, before any inner layer sees the request."""
 
 import asyncio
-import errno
 from collections.abc import Awaitable
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-from blogsite.errors import BlogError, BodyTooSlow, LengthRequired, StorageFull, TooLarge
+from blogsite.errors import BlogError, BodyTooSlow, InternalError, LengthRequired, TooLarge
+from blogsite.http import problems
 from blogsite.serving.asgi import App, Message, Receive, Scope, Send, headers_of, route_of, send_problem
 
 BYTES_PER_SECOND = 64 * 1024
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 CLOSE_CONNECTION = (b"connection", b"close")
-IN_MEMORY_BYTES = 1024 * 1024
-"""A longer body is stored in a file, so that many simultaneous uploads need no memory."""
-SPOOLED_BODY_KEY = "blogsite.body"
-"""The scope's key of the `SpooledBody`. A request without a body has none."""
+IN_MEMORY_BYTES = 1024 * 1024  # a longer body is stored in a file, so that simultaneous uploads need no memory
+SPOOLED_BODY_KEY = "blogsite.body"  # the scope's key of the `SpooledBody`, absent if the request has no body
 
 
 class SpooledBody:
@@ -73,14 +71,11 @@ class RequestLimits:
             try:
                 async with asyncio.timeout(self.timeout + declared / BYTES_PER_SECOND):
                     is_complete = await _spool(headers, receive, max_bytes, file)
-            except TimeoutError:
-                return await send_problem(scope, send, BodyTooSlow(), CLOSE_CONNECTION)
-            except BlogError as error:
-                return await send_problem(scope, send, error, CLOSE_CONNECTION)
-            except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            except (TimeoutError, BlogError, OSError) as error:
+                problem = BodyTooSlow() if isinstance(error, TimeoutError) else problems.translate(error)
+                if isinstance(problem, InternalError):
                     raise
-                return await send_problem(scope, send, StorageFull(), CLOSE_CONNECTION)
+                return await send_problem(scope, send, problem, CLOSE_CONNECTION)
             if is_complete:
                 file.seek(0)
                 body = scope[SPOOLED_BODY_KEY] = SpooledBody(file, receive)

@@ -13,6 +13,7 @@ from cachetools import LRUCache
 from django.db import DatabaseError
 
 from blogsite.db.change_detector import ChangeDetector
+from blogsite.serving import asgi
 from blogsite.serving.asgi import HEADERS_KEY, START, App, Headers, Message, Receive, Scope, Send, headers_of
 from blogsite.serving.content_version import CONTENT_VERSION_KEY
 
@@ -56,8 +57,8 @@ class CachedResponse:
         if len(body) < MIN_GZIP_BYTES or not _accepts_gzip(headers.get(b"accept-encoding", b"")):
             return self.plain
         if self.gzipped is None:
-            # Compressing a large body takes long: a thread keeps the event loop free.
             work = partial(gzip.compress, body, compresslevel=6, mtime=0)
+            # A large body is compressed in a thread, so that it does not block the event loop.
             gzipped = await asyncio.to_thread(work) if len(body) > MAX_INLINE_GZIP_BYTES else work()
             encoded = [*self.headers, (b"content-encoding", b"gzip")]
             self.gzipped = EncodedResponse(self.status, encoded, self.plain.etag[:-1] + b'-gzip"', gzipped)
@@ -108,11 +109,8 @@ class ResponseCache:
             done.set()
 
     def _lookup(self, key: Key, version: Hashable) -> CachedResponse | None:
-        try:
-            cached = self.responses[key]
-        except KeyError:
-            return None
-        return cached if cached.version == version and time.time() < cached.expires else None
+        cached = self.responses.get(key)
+        return cached if cached and cached.version == version and time.time() < cached.expires else None
 
     async def _run_and_store(self, key: Key, version: Hashable, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the request as an unconditional GET, store the response if that is allowed, and serve it."""
@@ -174,12 +172,10 @@ async def _serve(cached: CachedResponse, headers: dict[bytes, bytes], scope: Sco
     """Send the response in the form this client accepts: compressed, without a body (HEAD), or only a 304."""
     encoded = await cached.encoded_for(headers) if b"accept-encoding" in headers else cached.plain
     start = encoded.hit if hit else encoded.miss
-    if b"if-none-match" in headers and _matches(headers[b"if-none-match"], cached.plain.etag, encoded.etag):
-        kept = [pair for pair in start["headers"] if pair[0] in HEADERS_OF_304]
-        await send({"type": START, "status": 304, "headers": kept})
-        return await send({"type": "http.response.body", "body": b""})
+    if b"if-none-match" in headers and asgi.has_etag(headers[b"if-none-match"], cached.plain.etag, encoded.etag):
+        return await asgi.send_not_modified(send, [pair for pair in start["headers"] if pair[0] in HEADERS_OF_304])
     await send(start)
-    await send(encoded.body if scope["method"] == "GET" else {"type": "http.response.body", "body": b""})
+    await send(encoded.body if scope["method"] == "GET" else asgi.EMPTY_BODY)
 
 
 def _accepts_gzip(accept_encoding: bytes) -> bool:
@@ -189,12 +185,6 @@ def _accepts_gzip(accept_encoding: bytes) -> bool:
         if name.lower() == b"gzip":
             return not re.fullmatch(rb"q=0(\.0*)?", weight)
     return False
-
-
-def _matches(if_none_match: bytes, *etags: bytes) -> bool:
-    """Return whether the list contains one of `etags`, compared weakly, or is `*` (RFC 9110, 13.1.2)."""
-    listed = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}
-    return b"*" in listed or not listed.isdisjoint(etags)
 
 
 def with_cache_status(send: Send, status: bytes) -> Send:

@@ -95,7 +95,7 @@ def test_a_newer_version_is_not_overwritten(authors_pages: Client, author: User)
     opened = form_of(post) | {"read_version": post.version}
     services.update_post(actor=make_editor(), post_id=post.pk, changes={"content": "The editor's."})
     response = authors_pages.post(page(post), opened | {"title": "Typed meanwhile"})
-    assert "It was changed since you read it." in response.content.decode()
+    assert "The resource was changed after you read it." in response.content.decode()
     assert "Typed meanwhile" in response.content.decode()
     assert stored(post)["content"] == "The editor's."
 
