@@ -23,7 +23,7 @@ from accounts import security_log, services
 from accounts.login_throttle import FailureThrottle, address_of
 from accounts.models import Session, User
 from blogsite.admin import ServiceAdmin
-from blogsite.errors import TooManyRequests, WrongCredentials
+from blogsite.errors import TooManyRequests
 
 admin.site.unregister(Group)  # users have roles instead of groups
 
@@ -34,20 +34,13 @@ class LoginForm(AdminAuthenticationForm):
     def clean(self) -> dict[str, Any]:
         request = cast(HttpRequest, self.request)
         try:
-            with FailureThrottle("login", request, self.cleaned_data.get("username", "")):
-                return self._authenticate()
+            with FailureThrottle("login", request, self.cleaned_data.get("username", ""), exceptions=ValidationError):
+                return super().clean()
         except TooManyRequests as error:
             raise ValidationError(error.detail) from None
-        except WrongCredentials as error:
+        except ValidationError:
             security_log.record("login_failed", address=address_of(request), site="admin")
-            raise cast(ValidationError, error.__cause__) from None
-
-    def _authenticate(self) -> dict[str, Any]:
-        try:
-            cleaned: dict[str, Any] = super().clean()
-        except ValidationError as error:
-            raise WrongCredentials from error
-        return cleaned
+            raise
 
     def confirm_login_allowed(self, user: Any) -> None:
         super().confirm_login_allowed(user)
@@ -103,19 +96,14 @@ class UserAdmin(ServiceAdmin[User], DjangoUserAdmin[User]):
     def open_sessions(self, user: User) -> str:
         address = reverse("admin:accounts_user_end_sessions", args=[user.pk])
         button = format_html('<button class="button" formaction="{}" formnovalidate', address)
-        rows = [
-            (
-                f"{session.created_at:%Y-%m-%d %H:%M} to {session.last_used_at:%Y-%m-%d %H:%M}",
-                session.address or "unknown address",
-                session.user_agent or "unknown client",
-                button,
-                session.pk,
-            )
-            for session in user.sessions.current().with_session().order_by("-last_used_at")
-        ]
-        items = format_html_join("", '<p>{}, {}, {} {} name="session" value="{}">End</button></p>', rows)
+        rows = []
+        for session in user.sessions.current().with_session().order_by("-last_used_at"):
+            times = f"{session.created_at:%Y-%m-%d %H:%M} to {session.last_used_at:%Y-%m-%d %H:%M}"
+            client = f"{session.address or 'unknown address'}, {session.user_agent or 'unknown client'}"
+            rows.append((times, client, button, session.pk))
         if not rows:
             return "None."
+        items = format_html_join("", '<p>{}, {} {} name="session" value="{}">End</button></p>', rows)
         return format_html('{}{} name="session" value="">End all sessions</button>', items, button)
 
     def end_sessions(self, request: HttpRequest, user_id: int) -> HttpResponse:
@@ -135,8 +123,7 @@ class UserAdmin(ServiceAdmin[User], DjangoUserAdmin[User]):
         if password := request.POST.get("password1"):
             # Before Django begins the transaction: no lock is held while a password is hashed.
             request.password_hash = make_password(password)  # type: ignore[attr-defined]
-        response: HttpResponse = super().add_view(request, form_url, extra_context)
-        return response
+        return super().add_view(request, form_url, extra_context)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         if change:

@@ -1,8 +1,7 @@
 """The authentication of the API's operations, by access token or API token."""
 
 from collections.abc import Hashable
-from datetime import datetime
-from typing import NamedTuple, NoReturn
+from typing import Generic, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -12,39 +11,26 @@ from django.utils import timezone
 
 from accounts import queries
 from accounts.credentials import access_tokens, api_tokens
-from accounts.login_throttle import FailureThrottle, throttled
-from accounts.models import Scope, Session, User, Viewer
+from accounts.login_throttle import FailureThrottle
+from accounts.models import ApiToken, Scope, Session, User, Viewer
 from blogsite.errors import Forbidden, Unauthenticated
 from blogsite.serving.content_version import CONTENT_VERSION_KEY
 
-
-class UserRequest(HttpRequest):
-    """The request of an operation that only users may call."""
-
-    auth: User
+Auth = TypeVar("Auth")
 
 
-class SessionRequest(HttpRequest):
-    """The request of an operation that needs a session (`SESSION`): the one of its access token."""
+class ApiRequest(HttpRequest, Generic[Auth]):
+    """A request of the API. `auth` is what the authentication of its operation returned."""
 
-    auth: Session
-
-
-class ViewerRequest(HttpRequest):
-    """The request of an operation that anybody may call."""
-
-    auth: Viewer
+    auth: Auth
 
 
-class Caller(NamedTuple):
-    """The user whom a credential authenticates, with the session of an access token or the scope of an API token."""
+UserRequest = ApiRequest[User]  # with `auth=USER` or `auth=ADMIN`
+SessionRequest = ApiRequest[Session]  # with `auth=SESSION`
+ViewerRequest = ApiRequest[Viewer]  # with `auth=ANYBODY`
 
-    user: User
-    session: Session | None = None
-    scope: str = Scope.WRITE
-    expires_at: datetime | None = None
-    reload_at: datetime | None = None
-    """When a cached caller must be loaded again, so that the use of an API token is recorded."""
+Caller = Session | ApiToken
+"""What authenticates a request: the session of its access token, or its API token. Either is loaded with its user."""
 
 
 class CallerCache:
@@ -68,7 +54,7 @@ class CallerCache:
             self.version, self.callers = version, {}
         callers = self.callers  # another request may replace them during the query
         caller = callers.get(credential)
-        if caller is None or (caller.reload_at and caller.reload_at <= timezone.now()):
+        if caller is None or (isinstance(caller, ApiToken) and api_tokens.must_record_use(caller)):
             caller = await _load(credential)
             if caller is not None:
                 callers[credential] = caller
@@ -77,16 +63,10 @@ class CallerCache:
 
 async def _load(credential: str | int) -> Caller | None:
     if isinstance(credential, int):
-        session = await queries.session_with_user(credential).afirst()
-        return Caller(session.user, session=session) if session else None
-    token = await _use_api_token(credential)
-    if token is None:
-        return None
-    reload_at = (token.last_used_at or timezone.now()) + api_tokens.USE_RESOLUTION
-    return Caller(token.user, scope=token.scope, expires_at=token.expires_at, reload_at=reload_at)
+        return await queries.session_with_user(credential).afirst()
+    return await sync_to_async(api_tokens.use)(credential)
 
 
-_use_api_token = sync_to_async(api_tokens.use)
 _caller_cache = CallerCache()
 
 
@@ -104,7 +84,7 @@ class AccessToken:
         self.admin = admin
         self.session = session
 
-    async def __call__(self, request: HttpRequest) -> User | Session | None:
+    async def __call__(self, request: HttpRequest) -> User | Caller | None:
         """Return the user (or the session), or None if the request has no `Authorization` header.
 
         Raises `Unauthenticated` for a bad token, `Forbidden` for a token that may not call the operation, and
@@ -116,47 +96,41 @@ class AccessToken:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("Send the token as Authorization: Bearer.")
-        caller = await self._caller(request, token)
+        try:
+            caller = await _caller_of(token, getattr(request, "scope", {}).get(CONTENT_VERSION_KEY))
+        except access_tokens.ForgedToken:
+            async with FailureThrottle("token", request):  # valid tokens are never counted and never have to wait
+                raise Unauthenticated("The token is not valid.") from None
         if caller is None or not caller.user.is_active:
             raise Unauthenticated("The session of this token has ended, or its user is not active.")
-        if self.session and caller.session is None:
+        if self.session and not isinstance(caller, Session):
             raise Forbidden("This operation needs a session, not an API token: log in.")
-        if caller.scope == Scope.READ and request.method != "GET":
+        if isinstance(caller, ApiToken) and caller.scope == Scope.READ and request.method != "GET":
             raise Forbidden("This token may only read.")
         if self.admin and not caller.user.is_admin:
             raise Forbidden("Only admins may do this.")
-        return caller.session if self.session else caller.user
-
-    async def _caller(self, request: HttpRequest, token: str) -> Caller | None:
-        version = getattr(request, "scope", {}).get(CONTENT_VERSION_KEY)
-        if not token.startswith(api_tokens.PREFIX):
-            try:
-                claims = access_tokens.verify(token)
-            except access_tokens.ForgedToken:
-                await self._refuse_forged(request)
-            caller = await _caller_cache.get(claims.session_id, version)
-            return caller if caller and caller.user.pk == claims.user_id else None
-        caller = await _caller_cache.get(token, version) if api_tokens.is_well_formed(token) else None
-        if caller is None:
-            await self._refuse_forged(request)
-        if caller.expires_at and caller.expires_at <= timezone.now():
-            raise Unauthenticated("The API token has expired.")
-        return caller
-
-    async def _refuse_forged(self, request: HttpRequest) -> NoReturn:
-        """Raise `Unauthenticated`, and count the failure. Valid tokens are never counted and never have to wait."""
-        async with throttled(FailureThrottle("token", request)):
-            raise Unauthenticated("The token is not valid.")
+        return caller if self.session else caller.user
 
 
-class Anonymous:
-    """Admits requests without `Authorization`. It comes after `AccessToken`, so that a bad token is still a 401."""
+async def _caller_of(token: str, version: Hashable | None) -> Caller | None:
+    """The caller with this token, None for an ended session. Raises `Unauthenticated`, `access_tokens.ForgedToken`."""
+    if not token.startswith(api_tokens.PREFIX):
+        claims = access_tokens.verify(token)
+        session = await _caller_cache.get(claims.session_id, version)
+        return session if session and session.user.pk == claims.user_id else None
+    api_token = await _caller_cache.get(token, version) if api_tokens.is_well_formed(token) else None
+    if api_token is None:
+        raise access_tokens.ForgedToken
+    if api_token.expires_at and api_token.expires_at <= timezone.now():
+        raise Unauthenticated("The API token has expired.")
+    return api_token
 
-    async def __call__(self, request: HttpRequest) -> AnonymousUser:
-        return AnonymousUser()
+
+async def _anonymous(request: HttpRequest) -> AnonymousUser:
+    return AnonymousUser()
 
 
 USER = AccessToken()
 SESSION = AccessToken(session=True)
 ADMIN = AccessToken(admin=True)
-ANYBODY = [USER, Anonymous()]
+ANYBODY = [USER, _anonymous]  # in this order, so that a bad token is still a 401

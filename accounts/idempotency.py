@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.authentication import UserRequest
-from accounts.models import IdempotentRequest, User
+from accounts.models import IdempotentRequest
 from blogsite.errors import FieldError, IdempotencyKeyReused, Invalid
 from blogsite.http.responses import render
 from blogsite.http.schemas import Output
@@ -39,13 +39,19 @@ def do_once(request: UserRequest, act: Callable[[], Any], output: type[Out], *, 
     if not KEY.fullmatch(key):
         message = "Must be 1 to 255 visible ASCII characters"
         raise Invalid(errors=[FieldError("#/header/idempotency-key", "idempotency_key_invalid", message)])
-    parts = (request.method or "", request.path, request.body if body is None else body)
-    fingerprint = hashlib.sha256(b"\n".join(part if isinstance(part, bytes) else part.encode() for part in parts))
-
-    def execute() -> str:
-        return render(output.model_validate(act())).decode()
-
-    return output.model_validate_json(_once(request.auth, key, fingerprint.hexdigest(), execute))
+    content = request.body if body is None else body
+    fingerprint = hashlib.sha256(f"{request.method}\n{request.path}\n".encode() + content).hexdigest()
+    user, requests = request.auth, IdempotentRequest.objects
+    with transaction.atomic():
+        requests.filter(user=user, key=key, created_at__lt=timezone.now() - MAX_AGE).delete()
+        stored, is_new = requests.get_or_create(user=user, key=key, defaults={"fingerprint": fingerprint})
+        if stored.fingerprint != fingerprint:
+            raise IdempotencyKeyReused
+        if not is_new:
+            return output.model_validate_json(stored.answer)
+        result = output.model_validate(act())
+        requests.filter(pk=stored.pk).update(answer=render(result).decode())
+        return result
 
 
 done_once = sync_to_async(do_once)
@@ -54,20 +60,3 @@ done_once = sync_to_async(do_once)
 def purge() -> int:
     """Delete the stored requests that are more than 24 hours old. Returns how many."""
     return IdempotentRequest.objects.filter(created_at__lt=timezone.now() - MAX_AGE).delete()[0]
-
-
-@transaction.atomic
-def _once(user: User, key: str, fingerprint: str, execute: Callable[[], str]) -> str:
-    requests = IdempotentRequest.objects.filter(user=user, key=key)
-    requests.filter(created_at__lt=timezone.now() - MAX_AGE).delete()
-    try:
-        with transaction.atomic():
-            IdempotentRequest.objects.create(user=user, key=key, fingerprint=fingerprint)
-    except IntegrityError:
-        stored = requests.get()
-        if stored.fingerprint != fingerprint:
-            raise IdempotencyKeyReused from None
-        return stored.answer
-    answer = execute()
-    requests.update(answer=answer)
-    return answer

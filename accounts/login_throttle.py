@@ -1,12 +1,8 @@
-"""Throttles logins and other actions by their failures: which keys are counted, and how many failures are free.
-
-The counters themselves are in `blogsite.http.throttling`.
-"""
+"""Throttles logins and other actions by their failures. The counters are in `blogsite.http.throttling`."""
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from math import ceil
 from typing import ParamSpec, Self, TypeVar
@@ -15,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from accounts import security_log
-from blogsite.errors import BlogError, TooManyRequests, Unauthenticated
+from blogsite.errors import TooManyRequests, Unauthenticated
 from blogsite.http.problems import ErrorWithHeaders
 from blogsite.http.throttling import MEMORY, ProcessThrottle, throttle
 
@@ -31,10 +27,10 @@ class FailureThrottle:
 
     A failure is an error of the class `exceptions`, or a client that disconnects. With `count_success`, a success
     counts as well. Entering raises `TooManyRequests` while the address or the account has to wait.
-    """
 
-    rate_limit: dict[str, str]
-    """The `RateLimit` headers of the response (draft-ietf-httpapi-ratelimit-headers), from entering on."""
+    `async with` also sends the `RateLimit` headers: after a success with `response`, otherwise with the error, which is
+    raised as an `ErrorWithHeaders`.
+    """
 
     def __init__(
         self,
@@ -42,14 +38,17 @@ class FailureThrottle:
         request: HttpRequest,
         account: str | int | None = None,
         *,
-        exceptions: type[BlogError] = Unauthenticated,
+        response: HttpResponse | None = None,
+        exceptions: type[Exception] = Unauthenticated,
         count_success: bool = False,
     ) -> None:
         self.action = action
         self.address = address_of(request)
+        self.response = response
         self.exceptions = exceptions
         self.count_success = count_success
         self.remaining = 0
+        self.seconds = MEMORY
         free = settings.FREE_FAILURES
         self.keys = [(f"{action}:address:{_network(self.address)}", free)]
         if account is not None:
@@ -57,61 +56,52 @@ class FailureThrottle:
             name = hashlib.sha256(str(account).strip().lower().encode()).hexdigest()
             self.keys.append((f"{action}:account:{name}", max(FREE_PER_ACCOUNT, free)))
 
+    @property
+    def rate_limit(self) -> dict[str, str]:
+        """The `RateLimit` headers of the response (draft-ietf-httpapi-ratelimit-headers)."""
+        return {
+            "RateLimit-Policy": f'"{self.action}";q={settings.FREE_FAILURES};w={MEMORY}',
+            "RateLimit": f'"{self.action}";r={self.remaining};t={self.seconds}',
+        }
+
     def __enter__(self) -> Self:
-        counted: list[tuple[str, int]] = []
-        remaining = []
+        remaining: list[int] = []
         for key, free in self.keys:
             verdict = throttle.count(key, free)
             if verdict.wait:
-                self._undo(counted)
+                self._undo(self.keys[: len(remaining)])
                 wait = ceil(verdict.wait)
-                self._set_rate_limit(0, wait)
+                self.seconds = min(wait, MEMORY)
                 raise TooManyRequests(wait)
-            counted.append((key, free))
             remaining.append(verdict.remaining)
         self.remaining = min(remaining)
-        self._set_rate_limit(self.remaining, MEMORY)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         has_failed = kind is not None and issubclass(kind, (self.exceptions, asyncio.CancelledError))
         if not has_failed and not self.count_success:
             self._undo(self.keys)
-            self._set_rate_limit(self.remaining + 1, MEMORY)
+            self.remaining += 1
         elif not self.remaining:
             security_log.record("locked_out", action=self.action, address=self.address)
 
     async def __aenter__(self) -> Self:
-        return await _off_the_loop(self.__enter__)
+        try:
+            return await _off_the_loop(self.__enter__)
+        except TooManyRequests as error:
+            raise ErrorWithHeaders(error, self.rate_limit) from error
 
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         await _off_the_loop(self.__exit__, kind)
+        if isinstance(error, Exception):
+            raise ErrorWithHeaders(error, self.rate_limit) from error
+        if self.response is not None:
+            for name, value in self.rate_limit.items():
+                self.response[name] = value
 
     def _undo(self, keys: list[tuple[str, int]]) -> None:
         for key, free in keys:
             throttle.undo(key, free)
-
-    def _set_rate_limit(self, remaining: int, seconds: int) -> None:
-        self.rate_limit = {
-            "RateLimit-Policy": f'"{self.action}";q={settings.FREE_FAILURES};w={MEMORY}',
-            "RateLimit": f'"{self.action}";r={remaining};t={min(seconds, MEMORY)}',
-        }
-
-
-@asynccontextmanager
-async def throttled(failures: FailureThrottle, response: HttpResponse | None = None) -> AsyncIterator[None]:
-    """Run the body under a `FailureThrottle`, and answer with its `RateLimit` headers.
-
-    A success puts the headers on `response`. An error is raised as an `ErrorWithHeaders`.
-    """
-    try:
-        async with failures:
-            yield
-    except Exception as error:
-        raise ErrorWithHeaders(error, failures.rate_limit) from error
-    if response is not None:
-        for name, value in failures.rate_limit.items():
-            response[name] = value
 
 
 def address_of(request: HttpRequest) -> str | None:

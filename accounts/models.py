@@ -1,5 +1,6 @@
 """Users and their roles, sessions, API tokens, and the stored responses of idempotent requests."""
 
+import hashlib
 from datetime import datetime
 from typing import Any, Self
 
@@ -7,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, BaseUserManager
 from django.core.validators import MaxLengthValidator, RegexValidator
 from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -54,21 +56,15 @@ class UserQuerySet(models.QuerySet["User"]):
         return self.active().exclude(role=Role.READER)
 
     def matching(self, *, role: str | None = None, is_active: bool | None = None, search: str | None = None) -> Self:
-        """The users with this role, this state, and `search` in the username, full name or e-mail address.
-
-        None sets no condition.
-        """
-        users = self
+        """The users that match every condition that is not None. `search` is in the username, full name or address."""
+        condition = Q()
         if role is not None:
-            users = users.filter(role=role)
+            condition &= Q(role=role)
         if is_active is not None:
-            users = users.filter(is_active=is_active)
+            condition &= Q(is_active=is_active)
         if search is not None:
-            columns = ("username", "full_name", "email")
-            users = users.filter(
-                models.Q(*((f"{column}__icontains", search) for column in columns), _connector=models.Q.OR)
-            )
-        return users
+            condition &= Q(username__icontains=search) | Q(full_name__icontains=search) | Q(email__icontains=search)
+        return self.filter(condition)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -119,7 +115,7 @@ class User(FastLoadingModel, AbstractBaseUser):
             models.UniqueConstraint(
                 Lower("email"), name="accounts_user_email_unique", violation_error_message="This address is taken."
             ),
-            models.CheckConstraint(condition=models.Q(role__in=Role.values), name="accounts_user_role_known"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="accounts_user_role_known"),
         ]
 
     def __str__(self) -> str:
@@ -152,8 +148,7 @@ class User(FastLoadingModel, AbstractBaseUser):
     def get_full_name(self) -> str:
         return self.full_name or self.username
 
-    def get_short_name(self) -> str:
-        return self.get_full_name()
+    get_short_name = get_full_name
 
     @property
     def is_admin(self) -> bool:
@@ -172,14 +167,8 @@ class User(FastLoadingModel, AbstractBaseUser):
         """Whether the user may see posts that are not public: authors their own, editors and admins all."""
         return self.is_active and self.is_author
 
-    @property
-    def is_staff(self) -> bool:
-        """Whether the user may enter the admin site."""
-        return self.is_author
-
-    @property
-    def is_superuser(self) -> bool:
-        return self.is_admin
+    is_staff = is_author  # who may enter the admin site
+    is_superuser = is_admin
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Whether the user has a permission, in the API and in the admin site. `perm` is Django's `app.action_model`.
@@ -201,6 +190,11 @@ class User(FastLoadingModel, AbstractBaseUser):
 
 Viewer = User | AnonymousUser
 """The user of a request, or an anonymous user."""
+
+
+def hash_token(token: str) -> str:
+    """Return the `token_hash` of a refresh token or an API token."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class SessionQuerySet(models.QuerySet["Session"]):
@@ -286,7 +280,7 @@ class ApiToken(FastLoadingModel):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=models.Q(scope__in=Scope.values), name="accounts_apitoken_scope_known")
+            models.CheckConstraint(condition=Q(scope__in=Scope.values), name="accounts_apitoken_scope_known")
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,4 @@
-"""Every query that reads users, sessions and API tokens for a client, and the orders of the lists.
-
-Each function returns a `CompiledQuery`, whose SQL is kept (`blogsite.db.compiled_queries`).
-"""
+"""The compiled queries that read users, sessions and API tokens for a client, and the orders of the lists."""
 
 from datetime import datetime
 
@@ -36,10 +33,7 @@ def users(role: Role | None, is_active: bool | None, search: str | None) -> User
 
 @compiled
 def sessions_of(user_id: int, now: datetime, current_id: int) -> SessionQuerySet:
-    """The sessions of a user that have not ended, as `SessionOut` shows them.
-
-    `is_current` is true for the session with the id `current_id`.
-    """
+    """The sessions of a user that have not ended, as `SessionOut` shows them; `current_id` is the current one's id."""
     is_current = ExpressionWrapper(Q(pk=current_id), output_field=BooleanField())
     return Session.objects.current(now).with_session().filter(user=user_id).annotate(is_current=is_current)
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from accounts.models import Role, Scope
-from blogsite.http.schemas import UNSET, Flag, Id, Input, Moment, Output, PageQuery, Storable
+from blogsite.http.schemas import UNSET, Flag, Id, Input, Moment, Output, PageOut, PageQuery, Storable
 
 
 def _email(value: str) -> str:
@@ -73,11 +73,8 @@ class SessionOut(Output):
     is_current: bool = Field(description="Whether the request was made in this session.")
 
 
-class SessionPage(Output):
+class SessionPage(PageOut[SessionOut]):
     """The caller's sessions, the last used first."""
-
-    items: list[SessionOut]
-    next: str | None
 
 
 class PasswordChange(Input):
@@ -127,11 +124,8 @@ class ApiTokenCreated(ApiTokenOut):
     token: str
 
 
-class ApiTokenPage(Output):
+class ApiTokenPage(PageOut[ApiTokenOut]):
     """The caller's API tokens, the newest first."""
-
-    items: list[ApiTokenOut]
-    next: str | None
 
 
 class UserCreate(Registration):
@@ -142,23 +136,20 @@ class UserCreate(Registration):
     is_active: Flag = True
 
 
-class ProfileUpdate(Input):
-    """The fields that users change in their own account and admins in any. An absent field keeps its value."""
+class OwnAccountUpdate(Input):
+    """Changes to the caller's account. A new e-mail address needs the password. An absent field keeps its value."""
 
     full_name: FullName = UNSET
     bio: Bio = UNSET
-
-
-class OwnAccountUpdate(ProfileUpdate):
-    """Changes to the caller's account. A new e-mail address needs the password. An absent field keeps its value."""
-
     email: Email = UNSET
     current_password: Password = UNSET
 
 
-class UserUpdate(ProfileUpdate):
+class UserUpdate(Input):
     """Changes to an account by an admin. An absent field keeps its value."""
 
+    full_name: FullName = UNSET
+    bio: Bio = UNSET
     username: Username = UNSET
     email: Email = UNSET
     role: Role = UNSET
@@ -195,8 +186,5 @@ class AccountOut(Output):
     created_at: datetime
 
 
-class AccountPage(Output):
+class AccountPage(PageOut[AccountOut]):
     """A page of accounts, ordered by id."""
-
-    items: list[AccountOut]
-    next: str | None

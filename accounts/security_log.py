@@ -1,7 +1,4 @@
-"""The security log: events of accounts, written as JSON so that programs can read them.
-
-Never pass a password or a token to it.
-"""
+"""The security log: events of accounts in JSON, for programs. Never pass a password or a token to it."""
 
 import json
 import logging

@@ -13,7 +13,6 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.tokens import default_token_generator
-from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils.http import urlsafe_base64_decode
 
@@ -21,49 +20,32 @@ from accounts import mails, security_log
 from accounts.credentials import passwords, sessions
 from accounts.credentials.sessions import TokenPair
 from accounts.models import Role, Session, User
+from blogsite import errors
 from blogsite.db.constraints import translate_integrity_errors
-from blogsite.errors import (
-    BadResetLink,
-    BlogError,
-    EmailTaken,
-    FieldError,
-    Invalid,
-    LastAdmin,
-    NotFound,
-    RegistrationClosed,
-    UserHasPosts,
-    UsernameTaken,
-    WrongCredentials,
-    WrongPassword,
-)
 
-_CONFLICTS: dict[str, type[BlogError]] = {
-    "accounts_user_username_unique": UsernameTaken,
-    "accounts_user_email_unique": EmailTaken,
+_CONFLICTS = {
+    "accounts_user_username_unique": errors.UsernameTaken,
+    "accounts_user_email_unique": errors.EmailTaken,
 }
 
 
 async def register_user(*, username: str, email: str, password: str, full_name: str = "") -> User:
     """Create a reader. Raises `RegistrationClosed`, `Invalid`, `UsernameTaken`, `EmailTaken`."""
     if not settings.BLOG_REGISTRATION_OPEN:
-        raise RegistrationClosed
+        raise errors.RegistrationClosed
     return await add_user(username=username, email=email, password=password, full_name=full_name)
 
 
 async def add_user(*, password: str, **fields: Any) -> User:
-    """Create a user of any role, with a password that passes the validators.
-
-    Raises `Invalid`, `UsernameTaken`, `EmailTaken`.
-    """
+    """Create a user of any role. Raises `Invalid` for a weak password, `UsernameTaken`, `EmailTaken`."""
     create = await prepare_user(password=password, **fields)
     return await sync_to_async(create)()
 
 
 async def prepare_user(*, password: str, **fields: Any) -> Callable[[], User]:
-    """Validate and hash the password of a new user, and return a function that stores the user.
+    """Validate and hash the password of a new user, and return a function that stores the user, as `create_user` does.
 
-    The caller can call that function in a transaction of its own, which then does not wait for the hash. Raises
-    `Invalid`; the returned function raises what `create_user` raises.
+    The caller can call that function in a transaction, which then does not wait for the hash. Raises `Invalid`.
     """
     password_hash = await passwords.hash_new(password, user=User(**fields))
     return partial(create_user, password_hash=password_hash, **fields)
@@ -87,7 +69,7 @@ async def login(*, username: str, password: str, user_agent: str = "", address: 
     match = await passwords.match(password, user.password if user else None)
     if user is None or not match.is_correct or not user.is_active:
         security_log.record("login_failed", user_id=user.pk if user else None, address=address)
-        raise WrongCredentials
+        raise errors.WrongCredentials
     return await sync_to_async(_log_in)(user, match.better_hash, user_agent=user_agent, address=address)
 
 
@@ -96,31 +78,25 @@ def _log_in(user: User, better_hash: str | None, *, user_agent: str, address: st
     """Start the session, unless the password was changed or the user deactivated during the check."""
     unchanged = User.objects.active().select_for_update().filter(pk=user.pk, password=user.password)
     if unchanged.only("pk").first() is None:
-        raise WrongCredentials
+        raise errors.WrongCredentials
     if better_hash is not None:
         User.objects.filter(pk=user.pk, password=user.password).update(password=better_hash)
     return sessions.start(user, user_agent=user_agent, address=address)
 
 
 async def change_password(*, user: User, session_id: int, current_password: str, new_password: str) -> None:
-    """Set a new password of a user, and end their sessions except this one.
-
-    Raises `WrongPassword` for the current password, and `Invalid` for a weak new one.
-    """
+    """Set a new password, and end the user's other sessions. Raises `WrongPassword`, and `Invalid` for a weak one."""
     current_hash = await _check_password(user, current_password)
     new_hash = await passwords.hash_new(new_password, user=user, field="new_password")
     replace = sync_to_async(replace_password)
     if not await replace(user=user, old_hash=current_hash, new_hash=new_hash, except_session_id=session_id):
-        raise WrongPassword  # the password was changed in the meantime
+        raise errors.WrongPassword  # the password was changed in the meantime
     mails.send_password_changed(user)
 
 
 @transaction.atomic
 def replace_password(*, user: User, old_hash: str, new_hash: str, except_session_id: int | None = None) -> bool:
-    """Replace a password hash and end the user's sessions, except one if given.
-
-    Returns False, and changes nothing, if the stored hash is no longer `old_hash`.
-    """
+    """Replace a password hash and end the user's sessions, except one. Returns False if the hash is not `old_hash`."""
     if not User.objects.filter(pk=user.pk, password=old_hash).update(password=new_hash):
         return False
     user.password_replaced(except_session_id=except_session_id)
@@ -134,16 +110,13 @@ async def request_password_reset(*, email: str) -> None:
 
 
 async def reset_password(*, uid: str, token: str, new_password: str) -> None:
-    """Set a new password with the uid and the token of a reset link, and end all sessions of the user.
-
-    Raises `BadResetLink` for a link that is wrong, expired or used, and `Invalid` for a weak password.
-    """
+    """Set a password with the parameters of a reset link, and end all sessions. Raises `BadResetLink`, `Invalid`."""
     user = await _user_of(uid)
     if user is None or not default_token_generator.check_token(user, token):
-        raise BadResetLink
+        raise errors.BadResetLink
     new_hash = await passwords.hash_new(new_password, user=user, field="new_password")
     if not await sync_to_async(replace_password)(user=user, old_hash=user.password, new_hash=new_hash):
-        raise BadResetLink  # the link was used in the meantime
+        raise errors.BadResetLink  # the link was used in the meantime
     mails.send_password_changed(user)
 
 
@@ -152,11 +125,11 @@ async def update_profile(*, user: User, changes: dict[str, Any], current_passwor
 
     Raises `WrongPassword`, `EmailTaken`.
     """
-    new_email = changes.get("email", user.email)
-    if new_email != user.email:
+    has_new_email = changes.get("email", user.email) != user.email
+    if has_new_email:
         await _check_password(user, current_password or "")
     changed = await sync_to_async(update_user)(user_id=user.pk, changes=changes)
-    if new_email != user.email:
+    if has_new_email:
         mails.send_email_changed(changed, user.email)
     return changed
 
@@ -167,12 +140,11 @@ def update_user(*, user_id: int, changes: dict[str, Any], actor: User | None = N
 
     Raises `NotFound`, `UsernameTaken`, `EmailTaken`, `LastAdmin`.
     """
-    admins = _lock_active_admins()
-    user = _locked(user_id)
+    user, is_last_admin = _lock_user(user_id)
     before = user.role, user.is_active
     stays_admin = changes.get("role", user.role) == Role.ADMIN and changes.get("is_active", user.is_active)
-    if admins == [user_id] and not stays_admin:
-        raise LastAdmin
+    if is_last_admin and not stays_admin:
+        raise errors.LastAdmin
     for name, value in changes.items():
         setattr(user, name, value)
     if changes:
@@ -195,17 +167,8 @@ def _record_rights(user: User, old_role: str, was_active: bool, *, actor: User |
     if not user.is_active:
         Session.objects.end(user.pk)
     if actor is not None:
-        LogEntry.objects.bulk_create(
-            LogEntry(
-                user=actor,
-                content_type=ContentType.objects.get_for_model(User),
-                object_id=str(user.pk),
-                object_repr=str(user),
-                action_flag=CHANGE,
-                change_message=message,
-            )
-            for message in messages
-        )
+        for message in messages:
+            LogEntry.objects.log_actions(actor.pk, [user], CHANGE, message, single_object=True)
 
 
 @transaction.atomic
@@ -214,19 +177,18 @@ def delete_user(*, user_id: int, reassign_to: int | None = None) -> None:
 
     Raises `NotFound`, `UserHasPosts`, `LastAdmin`, `Invalid`.
     """
-    admins = _lock_active_admins()
-    user = _locked(user_id)
-    if admins == [user_id]:
-        raise LastAdmin
+    user, is_last_admin = _lock_user(user_id)
+    if is_last_admin:
+        raise errors.LastAdmin
     if reassign_to is not None:
         new_owner = User.objects.with_account().writers().filter(pk=reassign_to).exclude(pk=user_id).first()
         if new_owner is None:
             message = "Must be the id of another active user who may write posts"
-            raise Invalid(errors=[FieldError("#/query/reassign_to", "reassign_to_invalid", message)])
+            raise errors.Invalid(errors=[errors.FieldError("#/query/reassign_to", "reassign_to_invalid", message)])
         user.posts.update(author=new_owner)
         user.media.exclude(sha256__in=new_owner.media.values("sha256")).update(author=new_owner)
     elif user.posts.exists():
-        raise UserHasPosts("Delete the posts first, or name their new author with reassign_to.")
+        raise errors.UserHasPosts("Delete the posts first, or name their new author with reassign_to.")
     user.delete()
     security_log.record("user_deleted", user_id=user_id)
 
@@ -235,26 +197,24 @@ async def _check_password(user: User, password: str) -> str:
     """Check the password of a user, and return its stored hash. Raises `WrongPassword`."""
     current_hash: str = await User.objects.values_list("password", flat=True).aget(pk=user.pk)
     if not (await passwords.match(password, current_hash)).is_correct:
-        raise WrongPassword
+        raise errors.WrongPassword
     return current_hash
 
 
 async def _user_of(uid: str) -> User | None:
     try:
-        user_id = int(urlsafe_base64_decode(uid).decode("ascii"))
-    except (ValueError, UnicodeDecodeError):
+        return await User.objects.active().filter(pk=int(urlsafe_base64_decode(uid))).afirst()
+    except ValueError:
         return None
-    return await User.objects.active().filter(pk=user_id).afirst() if user_id < 2**63 else None
 
 
-def _locked(user_id: int) -> User:
+def _lock_user(user_id: int) -> tuple[User, bool]:
+    """Return a user, and whether they are the only active admin. Raises `NotFound`.
+
+    The user and all active admins are locked, so that two admins cannot be removed at the same time.
+    """
+    admins = list(User.objects.select_for_update().admins().active().order_by("pk").values_list("pk", flat=True))
     user = User.objects.with_account().select_for_update().filter(pk=user_id).first()
     if user is None:
-        raise NotFound("There is no such user.")
-    return user
-
-
-def _lock_active_admins() -> list[int]:
-    """Lock the rows of all active admins and return their ids. So two admins cannot be removed at the same time."""
-    admins = User.objects.select_for_update().admins().active().order_by("pk")
-    return [admin.pk for admin in admins.only("pk")]
+        raise errors.NotFound("There is no such user.")
+    return user, admins == [user_id]

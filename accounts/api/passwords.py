@@ -5,7 +5,7 @@ from ninja import Router, Status
 
 from accounts import services
 from accounts.authentication import SESSION, SessionRequest
-from accounts.login_throttle import FailureThrottle, throttled
+from accounts.login_throttle import FailureThrottle
 from accounts.schemas import PasswordChange, PasswordReset, PasswordResetRequest
 from blogsite.errors import BadResetLink, WrongPassword
 from blogsite.http.schemas import problems
@@ -17,7 +17,7 @@ router = Router(tags=["auth"])
 async def change_password(request: SessionRequest, response: HttpResponse, payload: PasswordChange) -> Status[None]:
     """Sets a new password, and ends every session of the caller except the current one."""
     user, session_id = request.auth.user, request.auth.pk
-    async with throttled(FailureThrottle("password", request, user.pk, exceptions=WrongPassword), response):
+    async with FailureThrottle("password", request, user.pk, exceptions=WrongPassword, response=response):
         await services.change_password(user=user, session_id=session_id, **payload.model_dump())
     return Status(204, None)
 
@@ -27,7 +27,7 @@ async def request_password_reset(
     request: HttpRequest, response: HttpResponse, payload: PasswordResetRequest
 ) -> Status[None]:
     """Mails a link to the address if an active user has it. The response is the same in either case."""
-    async with throttled(FailureThrottle("reset", request, payload.email, count_success=True), response):
+    async with FailureThrottle("reset", request, payload.email, count_success=True, response=response):
         await services.request_password_reset(email=payload.email)
     return Status(202, None)
 
@@ -35,6 +35,6 @@ async def request_password_reset(
 @router.post("/reset/confirm", response={204: None, **problems(429)}, summary="Reset a password")
 async def reset_password(request: HttpRequest, response: HttpResponse, payload: PasswordReset) -> Status[None]:
     """Sets a new password with the `uid` and the `token` of a mailed link, and ends every session of the user."""
-    async with throttled(FailureThrottle("reset-link", request, exceptions=BadResetLink), response):
+    async with FailureThrottle("reset-link", request, exceptions=BadResetLink, response=response):
         await services.reset_password(**payload.model_dump())
     return Status(204, None)

@@ -9,7 +9,7 @@ from ninja import Path, Query, Router, Status
 from accounts import queries, services
 from accounts.authentication import ADMIN, USER, UserRequest
 from accounts.idempotency import done_once
-from accounts.login_throttle import FailureThrottle, throttled
+from accounts.login_throttle import FailureThrottle
 from accounts.models import User
 from accounts.schemas import (
     AccountOut,
@@ -57,8 +57,8 @@ async def update_me(request: UserRequest, response: HttpResponse, payload: OwnAc
     gets a mail."""
     changes = payload.model_dump(exclude_unset=True) if payload else {}
     password = changes.pop("current_password", None)
-    failures = FailureThrottle("password", request, request.auth.pk, exceptions=WrongPassword)
-    async with throttled(failures, response) if "email" in changes else nullcontext():
+    failures = FailureThrottle("password", request, request.auth.pk, response=response, exceptions=WrongPassword)
+    async with failures if "email" in changes else nullcontext():
         user = await services.update_profile(user=request.auth, changes=changes, current_password=password)
     return user
 

@@ -20,7 +20,7 @@ _jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 
 
 class ForgedToken(Exception):
-    """The token was not signed with our keys, or cannot be read. A client that sends many of them is guessing."""
+    """The token is not one that we issued, or cannot be read. A client that sends many of them is guessing."""
 
 
 class Claims(NamedTuple):

@@ -3,17 +3,17 @@
 Secret scanners find a leaked token by the prefix. The checksum detects a typing mistake without a database query.
 """
 
-import hashlib
 import secrets
 import string
 import zlib
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import OperationalError
 from django.utils import timezone
 
 from accounts import security_log
-from accounts.models import ApiToken, User
+from accounts.models import ApiToken, User, hash_token
 from blogsite.errors import FieldError, Invalid, NotFound
 
 PREFIX = "blog_"
@@ -24,16 +24,13 @@ USE_RESOLUTION = timedelta(hours=1)
 
 
 def create_api_token(*, user: User, name: str, scope: str, expires_at: datetime | None = None) -> tuple[ApiToken, str]:
-    """Store a new token. Return its row and the token itself, which is not stored.
-
-    Raises `Invalid` if `expires_at` is in the past.
-    """
+    """Store a new token, and return its row and the token itself. Raises `Invalid` if `expires_at` is in the past."""
     if expires_at is not None and expires_at <= timezone.now():
         raise Invalid(errors=[FieldError("#/expires_at", "in_the_past", "Must be in the future")])
     secret = "".join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH))
     token = f"{PREFIX}{secret}{_checksum(secret)}"
     row = ApiToken.objects.create(
-        user=user, name=name, scope=scope, token_hash=_hash(token), hint=token[:9], expires_at=expires_at
+        user=user, name=name, scope=scope, token_hash=hash_token(token), hint=token[:9], expires_at=expires_at
     )
     security_log.record("api_token_created", user_id=user.pk, api_token_id=row.pk, scope=scope)
     return row, token
@@ -55,17 +52,18 @@ def is_well_formed(token: str) -> bool:
 
 def use(token: str) -> ApiToken | None:
     """The row of a token with its user, or None for an unknown token. Updates `last_used_at` at most once an hour."""
-    row = ApiToken.objects.select_related("user").defer("user__password").filter(token_hash=_hash(token)).first()
-    if row is None:
-        return None
-    now = timezone.now()
-    if row.last_used_at is None or row.last_used_at <= now - USE_RESOLUTION:
-        try:
+    row = ApiToken.objects.select_related("user").defer("user__password").filter(token_hash=hash_token(token)).first()
+    if row is not None and must_record_use(row):
+        now = timezone.now()
+        with suppress(OperationalError):  # the database is locked by another writer: a read must not fail for this
             ApiToken.objects.filter(pk=row.pk).update(last_used_at=now)
-        except OperationalError:
-            return row  # the database is locked by another writer: a read must not fail for this
-        row.last_used_at = now
+            row.last_used_at = now
     return row
+
+
+def must_record_use(row: ApiToken) -> bool:
+    """Whether the last recorded use is an hour old, or there is none."""
+    return row.last_used_at is None or row.last_used_at <= timezone.now() - USE_RESOLUTION
 
 
 def _checksum(secret: str) -> str:
@@ -75,7 +73,3 @@ def _checksum(secret: str) -> str:
         number, digit = divmod(number, len(ALPHABET))
         digits = ALPHABET[digit] + digits
     return digits
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -6,11 +6,11 @@ A hash deliberately takes tens of milliseconds and 19 MiB. It therefore runs nei
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, wraps
 from threading import BoundedSemaphore
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from django.contrib.auth import hashers, password_validation
 from django.core.exceptions import ValidationError
@@ -39,12 +39,30 @@ class Argon2Hasher(hashers.Argon2PasswordHasher):
     parallelism = 1
 
 
-async def hash_new(password: str, *, user: User, field: str = "password") -> str:
-    """Validate a new password for `user`, and return its hash.
+def _in_executor(function: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Make a function run in the thread pool. Calling it raises `Overloaded` while the queue is full."""
 
-    Raises `Invalid` with a pointer to `field` for a weak password, and `Overloaded`.
-    """
-    return await _run(_validate_and_hash, password, user, field)
+    @wraps(function)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not _slots.acquire(blocking=False):
+            raise Overloaded("Too many passwords are being checked at the same time.")
+        future = _executor.submit(function, *args, **kwargs)
+        # A client that disconnects cancels the await but not the thread: the slot is released when the work is done.
+        future.add_done_callback(lambda _: _slots.release())
+        return await asyncio.wrap_future(future)
+
+    return run
+
+
+@_in_executor
+def hash_new(password: str, *, user: User, field: str = "password") -> str:
+    """Return the hash of a new password for `user`. Raises `Invalid` at `field` for a weak one, and `Overloaded`."""
+    try:
+        password_validation.validate_password(password, user)
+    except ValidationError as error:
+        errors = [FieldError(f"#/{field}", e.code or "password_weak", e.messages[0]) for e in error.error_list]
+        raise Invalid(errors=errors) from None
+    return hashers.make_password(password)
 
 
 class Match(NamedTuple):
@@ -54,31 +72,9 @@ class Match(NamedTuple):
     better_hash: str | None = None
 
 
-async def match(password: str, encoded: str | None) -> Match:
+@_in_executor
+def match(password: str, encoded: str | None) -> Match:
     """Check `password` against the hash `encoded`. None never matches, after the same work. Raises `Overloaded`."""
-    return await _run(_match, password, encoded)
-
-
-async def _run(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    if not _slots.acquire(blocking=False):
-        raise Overloaded("Too many passwords are being checked at the same time.")
-    future = _executor.submit(function, *args, **kwargs)
-    # A client that disconnects cancels the await but not the thread: the slot is released when the work is done.
-    future.add_done_callback(lambda _: _slots.release())
-    return await asyncio.wrap_future(future)
-
-
-def _validate_and_hash(password: str, user: User, field: str) -> str:
-    try:
-        password_validation.validate_password(password, user)
-    except ValidationError as error:
-        raise Invalid(
-            errors=[FieldError(f"#/{field}", e.code or "password_weak", e.messages[0]) for e in error.error_list]
-        ) from None
-    return hashers.make_password(password)
-
-
-def _match(password: str, encoded: str | None) -> Match:
     is_correct, is_old = hashers.verify_password(password, encoded or _dummy_hash())
     if not is_correct or encoded is None:
         return Match(False)

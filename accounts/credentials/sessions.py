@@ -6,7 +6,6 @@ that counts as the use of an old token. For `GRACE` after a rotation, the previo
 token, so that two tabs of one browser may refresh at the same time.
 """
 
-import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
@@ -18,7 +17,7 @@ from django.utils import timezone
 
 from accounts import security_log
 from accounts.credentials import access_tokens
-from accounts.models import Session, User
+from accounts.models import Session, User, hash_token
 from blogsite.errors import Unauthenticated
 
 GRACE = timedelta(seconds=10)
@@ -28,8 +27,8 @@ class TokenPair(NamedTuple):
     """The tokens of a session, and the lifetime of the access token in seconds."""
 
     access_token: str
-    refresh_token: str
     expires_in: int
+    refresh_token: str
 
 
 def start(user: User, *, user_agent: str = "", address: str | None = None) -> TokenPair:
@@ -39,13 +38,13 @@ def start(user: User, *, user_agent: str = "", address: str | None = None) -> To
     session = Session.objects.create(
         user=user,
         family=family,
-        token_hash=_hash(token),
+        token_hash=hash_token(token),
         expires_at=timezone.now() + settings.SESSION_LIFETIME,
         user_agent=_storable(user_agent),
         address=address,
     )
     security_log.record("login", user_id=user.pk, session_id=session.pk, address=address)
-    return _pair(session, token)
+    return TokenPair(*access_tokens.issue(session), token)
 
 
 def refresh(token: str, *, user_agent: str = "", address: str | None = None) -> TokenPair:
@@ -54,11 +53,11 @@ def refresh(token: str, *, user_agent: str = "", address: str | None = None) -> 
     Raises `Unauthenticated` for a token that is unknown, expired or already used. The last case ends the session.
     """
     now = timezone.now()
-    presented, successor = _hash(token), _successor(token)
+    presented, successor = hash_token(token), _successor(token)
     # One conditional UPDATE: of two requests at the same time, one rotates and the other one falls under `GRACE`.
     rotated = Session.objects.current(now).filter(token_hash=presented)
     rotated.update(
-        token_hash=_hash(successor),
+        token_hash=hash_token(successor),
         previous_hash=presented,
         rotated_at=now,
         last_used_at=now,
@@ -72,7 +71,7 @@ def refresh(token: str, *, user_agent: str = "", address: str | None = None) -> 
         Session.objects.end(session.user_id, session_id=session.pk)
         security_log.record("refresh_token_reused", user_id=session.user_id, session_id=session.pk, address=address)
         raise Unauthenticated("The refresh token was used before: its session has ended.")
-    return _pair(session, successor)
+    return TokenPair(*access_tokens.issue(session), successor)
 
 
 def end_by_token(token: str) -> None:
@@ -83,13 +82,7 @@ def end_by_token(token: str) -> None:
 
 def purge() -> int:
     """Delete the rows of sessions that have ended by their age. Returns how many."""
-    current = Session.objects.current().values("pk")
-    return Session.objects.exclude(pk__in=current).delete()[0]
-
-
-def _pair(session: Session, token: str) -> TokenPair:
-    access_token, expires_in = access_tokens.issue(session)
-    return TokenPair(access_token, token, expires_in)
+    return Session.objects.exclude(pk__in=Session.objects.current().values("pk")).delete()[0]
 
 
 def _storable(user_agent: str) -> str:
@@ -104,7 +97,3 @@ def _successor(token: str) -> str:
     """The token that replaces `token`: always the same one, and unpredictable without our key."""
     secret = hmac.digest(settings.TOKEN_KEYS[0].encode(), b"blogsite.refresh:" + token.encode(), "sha256")
     return f"{_family(token)}.{urlsafe_b64encode(secret).decode().rstrip('=')}"
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

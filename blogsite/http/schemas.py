@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 from django.utils.dateparse import parse_datetime
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
@@ -13,6 +13,8 @@ from pydantic_core import PydanticCustomError
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
 MAX_ID = 2**63 - 1
+
+Item = TypeVar("Item")
 
 
 def _storable(value: str) -> str:
@@ -82,6 +84,13 @@ class Output(BaseModel):
         validate_by_alias=True,  # `validation_alias` names the attribute where it differs from the field,
         validate_by_name=True,  # and a stored response has the names of the fields
     )
+
+
+class PageOut(Output, Generic[Item]):
+    """Base of the pages of a list. `next` is the cursor of the next page, null on the last page."""
+
+    items: list[Item]
+    next: str | None
 
 
 class FieldProblem(Output):

@@ -18,8 +18,8 @@ TYPES: dict[str, TypeAdapter[str]] = {
     "username": TypeAdapter(Username),
     "email": TypeAdapter(Email),
     "full_name": TypeAdapter(FullName),
+    "password": TypeAdapter(Password),
 }
-PASSWORD: TypeAdapter[str] = TypeAdapter(Password)
 
 
 class Command(BaseCommand):
@@ -38,32 +38,30 @@ class Command(BaseCommand):
     def handle(self, *, no_input: bool, **options: Any) -> None:
         migrate_under_lock(verbosity=options["verbosity"])
         try:
-            fields = {name: self._validated(name, options[name], no_input) for name in TYPES}
+            fields = {name: self._value(name, options[name], no_input) for name in ("username", "email", "full_name")}
             password = os.environ.get("ADMIN_PASSWORD") or self._ask_password(no_input)
-            PASSWORD.validate_python(password)
-            async_to_sync(services.add_user)(password=password, role=Role.ADMIN, **fields)
+            fields["password"] = self._value("password", password, no_input)
+            async_to_sync(services.add_user)(role=Role.ADMIN, **fields)
         except (EOFError, KeyboardInterrupt):
             raise CommandError("There is no input: give the options, and ADMIN_PASSWORD in the environment.") from None
-        except ValidationError as error:
-            raise CommandError(f"Password: {error.errors()[0]['msg']}.") from None
         except BlogError as error:
             reasons = [problem.message for problem in error.errors] or [error.detail]
             raise CommandError(" ".join(reasons)) from None
         self.stdout.write(f"Created the admin {fields['username']}. Log in at /admin/, or POST to /api/v1/auth/login.")
 
-    def _validated(self, name: str, given: str | None, no_input: bool) -> str:
+    def _value(self, name: str, given: str | None, no_input: bool) -> str:
         """The value of a field, from its option or from the terminal, validated as in the API."""
+        if given is None and no_input:
+            raise CommandError(f"Give --{name}.")
+        label = name.replace("_", " ").capitalize()
         while True:
-            if given is None and no_input:
-                raise CommandError(f"Give --{name.replace('_', '-')}.")
-            text = input(f"{name.replace('_', ' ').capitalize()}: ") if given is None else given
             try:
-                return TYPES[name].validate_python(text)
+                return TYPES[name].validate_python(input(f"{label}: ") if given is None else given)
             except ValidationError as error:
-                message = error.errors()[0]["msg"]
+                message = f"{error.errors()[0]['msg']}."
             if given is not None:
-                raise CommandError(f"{name.replace('_', ' ').capitalize()}: {message}.")
-            self.stderr.write(f"{message}.")
+                raise CommandError(f"{label}: {message}")
+            self.stderr.write(message)
 
     def _ask_password(self, no_input: bool) -> str:
         if no_input:

@@ -109,7 +109,7 @@ def test_a_disconnected_client_keeps_its_slot_until_the_work_is_done() -> None:
         finish.wait(timeout=10)
 
     async def hang_up() -> None:
-        waiting = asyncio.create_task(passwords._run(work))
+        waiting = asyncio.create_task(passwords._in_executor(work)())
         await asyncio.to_thread(started.wait, 10)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
