@@ -54,16 +54,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Slice:
-    """The first `size` rows of an order, or those that follow a row with given values of its keys."""
+    """The first `size` rows of an order. `size` is not a parameter of the SQL: each has its own statement."""
 
     order: Order
     size: int
-
-    def apply(self, queryset: QuerySet[Any, Any], after: Sequence[Any] | None) -> QuerySet[Any, Any]:
-        """Return the rows of this slice of `queryset`."""
-        if after is not None:
-            queryset = queryset.filter(self.order.after(after))
-        return self.order.apply(queryset)[: self.size]
 
 
 class _RowValue(Func):

@@ -46,7 +46,9 @@ async def fetch_page(query: CompiledQuery[Row], order: Order, page: PageQuery) -
 def _build_slice(
     build: Callable[..., QuerySet[Any, Any]], arguments: tuple[Any, ...], part: Slice, after: tuple[Any, ...] | None
 ) -> QuerySet[Any, Any]:
-    return part.apply(build(*arguments), after)
+    rows = build(*arguments)
+    rows = rows if after is None else rows.filter(part.order.after(after))
+    return part.order.apply(rows)[: part.size]
 
 
 def _read_cursor(cursor: str, order: Order) -> tuple[Any, ...]:

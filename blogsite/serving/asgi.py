@@ -46,12 +46,6 @@ async def send_response(send: Send, status: int, headers: Headers, body: bytes =
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_not_modified(send: Send, headers: Headers) -> None:
-    """Send a 304 response, which has no body."""
-    await send({"type": START, "status": 304, "headers": headers})
-    await send(EMPTY_BODY)
-
-
 def has_etag(if_none_match: bytes, *etags: bytes) -> bool:
     """Return whether the list contains one of `etags`, compared weakly, or is `*` (RFC 9110, 13.1.2)."""
     listed = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}

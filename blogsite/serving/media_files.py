@@ -83,7 +83,8 @@ async def _send_file(scope: Scope, receive: Receive, send: Send, file: IO[bytes]
     request_headers = asgi.headers_of(scope)
     etag = dict(headers)[b"etag"]
     if asgi.has_etag(request_headers.get(b"if-none-match", b""), etag):
-        return await asgi.send_not_modified(send, headers)
+        await send({"type": START, "status": 304, "headers": headers})
+        return await send(asgi.EMPTY_BODY)
     size = file.seek(0, 2)
     first, last, status = 0, size - 1, 200
     is_get = scope["method"] == "GET"

@@ -109,8 +109,11 @@ class ResponseCache:
             done.set()
 
     def _lookup(self, key: Key, version: Hashable) -> CachedResponse | None:
-        cached = self.responses.get(key)
-        return cached if cached and cached.version == version and time.time() < cached.expires else None
+        try:
+            cached = self.responses[key]
+        except KeyError:
+            return None
+        return cached if cached.version == version and time.time() < cached.expires else None
 
     async def _run_and_store(self, key: Key, version: Hashable, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the request as an unconditional GET, store the response if that is allowed, and serve it."""
@@ -173,7 +176,9 @@ async def _serve(cached: CachedResponse, headers: dict[bytes, bytes], scope: Sco
     encoded = await cached.encoded_for(headers) if b"accept-encoding" in headers else cached.plain
     start = encoded.hit if hit else encoded.miss
     if b"if-none-match" in headers and asgi.has_etag(headers[b"if-none-match"], cached.plain.etag, encoded.etag):
-        return await asgi.send_not_modified(send, [pair for pair in start["headers"] if pair[0] in HEADERS_OF_304])
+        kept = [pair for pair in start["headers"] if pair[0] in HEADERS_OF_304]
+        await send({"type": START, "status": 304, "headers": kept})
+        return await send(asgi.EMPTY_BODY)
     await send(start)
     await send(encoded.body if scope["method"] == "GET" else asgi.EMPTY_BODY)
 
