@@ -19,7 +19,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 FREE_PER_ACCOUNT = 100
-"""Free failures with one account, from all addresses. A single address is stopped earlier and so locks no user out."""
+"""Free failures with one account, from all addresses. A single address is stopped earlier, so it locks no user out."""
 
 
 class FailureThrottle:
