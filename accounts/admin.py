@@ -120,7 +120,8 @@ class UserAdmin(ServiceAdmin[User], DjangoUserAdmin[User]):
 
     @method_decorator(sensitive_post_parameters())
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        if password := request.POST.get("password1"):
+        password = request.POST.get("password1")
+        if password and password == request.POST.get("password2") and self.has_add_permission(request):
             # Before Django begins the transaction: no lock is held while a password is hashed.
             request.password_hash = make_password(password)  # type: ignore[attr-defined]
         return super().add_view(request, form_url, extra_context)

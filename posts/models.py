@@ -109,7 +109,10 @@ class MediaQuerySet(models.QuerySet["Media"]):
 
     def visible_to(self, access: Access) -> Self:
         """Images that a user with this access may see and change: their own, or all."""
-        return self if access.sees_all else self.filter(author=access.user_id)
+        if access.sees_all:
+            return self
+        # Without a user, `author=None` would select the images of deleted users.
+        return self.none() if access.user_id is None else self.filter(author=access.user_id)
 
 
 class Media(FastLoadingModel):

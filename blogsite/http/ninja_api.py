@@ -24,8 +24,8 @@ Run = Callable[..., Awaitable[HttpResponseBase]]
 class BlogAPI(NinjaAPI):
     """A NinjaAPI that rejects unknown input, and answers every error with a problem (RFC 9457).
 
-    It answers HEAD like GET, and OPTIONS with `Allow` (RFC 9110, 9.3). Responses have `Cache-Control`; those to GET
-    have a strong `ETag` and honour `If-None-Match`. The `operationId` of an operation is the name of its endpoint.
+    It answers HEAD like GET, and OPTIONS with `Allow` (RFC 9110, 9.3). JSON responses have `Cache-Control`; those to
+    GET have a strong `ETag` and honour `If-None-Match`. The `operationId` of an operation is the name of its endpoint.
     """
 
     def __init__(self, **options: Any) -> None:

@@ -31,7 +31,8 @@ class StatusFilter(admin.SimpleListFilter):
         return [(str(value), str(label)) for value, label in PostStatus.choices]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.with_status(PostStatus(status)) if (status := self.value()) else queryset
+        status = self.value()
+        return queryset.with_status(PostStatus(status)) if status in PostStatus.values else queryset
 
 
 @admin.register(Post)

@@ -13,9 +13,9 @@ from accounts.models import Role, User
 from blogsite.db.keyset import Order
 from posts import queries
 from posts.access import Access
-from posts.models import Post, PostStatus, PostTag
+from posts.models import Media, Post, PostStatus, PostTag
 from posts.queries import PostSelection
-from tests.factories import make_author, make_draft, make_post, make_scheduled, make_user
+from tests.factories import make_author, make_draft, make_editor, make_media, make_post, make_scheduled, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -87,6 +87,13 @@ def test_visible_posts_depend_on_the_role(who: str, titles: set[str]) -> None:
     else:
         user.role = Role(who)
     assert {post.title for post in Post.objects.visible_to(Access.to_posts(viewer))} == titles
+
+
+def test_access_without_a_user_shows_no_images_even_of_deleted_users() -> None:
+    media = make_media()
+    Media.objects.update(author=None)
+    assert not Media.objects.visible_to(Access()).exists()
+    assert Media.objects.visible_to(Access.to_media(make_editor())).get() == media
 
 
 def test_by_matches_the_username_without_regard_to_case() -> None:

@@ -92,5 +92,5 @@ class Command(BaseCommand):
             self.stdout.write("The database already has users: no sample data added.")
             self.stdout.write("`manage.py seed` adds it; with --password P it also sets the sample users' passwords.")
             return
-        self.stdout.write("Sample data added. Log in as one of these users:")
+        self.stdout.write("Adding sample data. Log in as one of the users below.")
         call_command("seed", stdout=self.stdout, serving=True)
