@@ -8,7 +8,6 @@ import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
-from pydantic import BaseModel
 
 PUBLIC = "public, max-age={}, must-revalidate"
 PRIVATE = "private, no-store"
@@ -17,8 +16,8 @@ _VERSIONS = re.compile(r'(?:^|,)\s*"(\d{1,18})-[^"]*"')
 
 
 def render(data: Any) -> bytes:
-    """Return `data`, which may contain pydantic models, as JSON."""
-    return orjson.dumps(data, default=BaseModel.model_dump, option=orjson.OPT_UTC_Z)
+    """Return `data` as JSON. Pydantic models in it are written with all their fields."""
+    return orjson.dumps(data, default=vars, option=orjson.OPT_UTC_Z)
 
 
 def etag(body: bytes, version: int | None = None) -> str:

@@ -36,22 +36,22 @@ from posts.schemas import (
 
 SEARCH_CANDIDATE_PAGES = 3
 CHANGE_PROBLEMS = problems(403, 404, 409, 412)
-CHANGED = {200: PostOut, **CHANGE_PROBLEMS}
-FOUND = {200: PostOut, **problems(404)}
+CHANGED_POST = {200: PostOut, **CHANGE_PROBLEMS}
+FOUND_POST = {200: PostOut, **problems(404)}
 
 router = Router(tags=["posts"])
 
 
 @router.get("", auth=ANYBODY, response=PostPage, summary="List posts")
-async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> PostPage:
+async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> HttpResponse:
     """Lists the posts that the caller may see: newest first by default, or the best match first with `q`."""
     access = Access.to_posts(request.auth)
     selection = filters.selection()
     page = await _fetch_posts(access, selection, filters)
-    count = await queries.posts(access, selection).acount() if filters.count else None
+    count = {"count": await queries.posts(access, selection).acount()} if filters.count else {}
     schema = PostOut if selection.with_content else PostSummary
     items = [schema.model_validate(post) for post in page.items]
-    return PostPage.model_construct(items=items, next=page.next, count=count)  # the items are valid already
+    return json_response(request, {"items": items, "next": page.next, **count})
 
 
 @router.post(
@@ -70,12 +70,12 @@ async def create_post(request: UserRequest, response: HttpResponse, payload: Pos
     return json_response(request, created, version=created.version, response=response)
 
 
-@router.get("/{int:post_id}", auth=ANYBODY, response=FOUND, summary="Get a post")
+@router.get("/{int:post_id}", auth=ANYBODY, response=FOUND_POST, summary="Get a post")
 async def get_post(request: ViewerRequest, post_id: Path[Id]) -> HttpResponse:
     return _post_response(request, await queries.post_by_id(Access.to_posts(request.auth), post_id).aget())
 
 
-@router.get("/by-slug/{slug}", auth=ANYBODY, response={308: None, **FOUND}, summary="Get a post by its slug")
+@router.get("/by-slug/{slug}", auth=ANYBODY, response={308: None, **FOUND_POST}, summary="Get a post by its slug")
 async def get_post_by_slug(request: ViewerRequest, response: HttpResponse, slug: Path[RequestedSlug]) -> Any:
     """A former slug of the post redirects (308) to its current slug."""
     access = Access.to_posts(request.auth)
@@ -86,7 +86,7 @@ async def get_post_by_slug(request: ViewerRequest, response: HttpResponse, slug:
     return Status(308, None)
 
 
-@router.get("/preview/{token}", auth=ANYBODY, response=FOUND, summary="Get a post by a preview link")
+@router.get("/preview/{token}", auth=ANYBODY, response=FOUND_POST, summary="Get a post by a preview link")
 async def preview_post(request: ViewerRequest, response: HttpResponse, token: Path[PreviewToken]) -> HttpResponse:
     """Anybody with a preview link may read the post until the link expires, unless the post is in the trash."""
     post = await queries.post_for_preview(preview_links.read(token)).aget()
@@ -108,7 +108,7 @@ async def create_preview_link(request: UserRequest, post_id: Path[Id]) -> Status
     return Status(201, PreviewLink(url=url, expires_at=link.expires_at))
 
 
-@router.patch("/{int:post_id}", auth=USER, response=CHANGED, summary="Update a post")
+@router.patch("/{int:post_id}", auth=USER, response=CHANGED_POST, summary="Update a post")
 async def update_post(request: UserRequest, post_id: Path[Id], payload: PostUpdate | None = None) -> HttpResponse:
     """A JSON merge patch: absent fields keep their values.
 
@@ -125,13 +125,13 @@ async def delete_post(request: UserRequest, post_id: Path[Id]) -> Status[None]:
     return Status(204, None)
 
 
-@router.post("/{int:post_id}/restore", auth=USER, response=CHANGED, summary="Restore a post from the trash")
+@router.post("/{int:post_id}/restore", auth=USER, response=CHANGED_POST, summary="Restore a post from the trash")
 async def restore_post(request: UserRequest, post_id: Path[Id]) -> HttpResponse:
     """Restores the post to the state that it had before it was moved to the trash."""
     return _post_response(request, await _change(request, services.restore_post, post_id=post_id))
 
 
-@router.post("/{int:post_id}/publish", auth=USER, response=CHANGED, summary="Publish a post")
+@router.post("/{int:post_id}/publish", auth=USER, response=CHANGED_POST, summary="Publish a post")
 async def publish_post(request: UserRequest, post_id: Path[Id], payload: Publication | None = None) -> HttpResponse:
     """Publishes the post now or at `published_at`; a time in the future schedules it.
 
@@ -142,14 +142,17 @@ async def publish_post(request: UserRequest, post_id: Path[Id], payload: Publica
     return _post_response(request, post)
 
 
-@router.post("/{int:post_id}/unpublish", auth=USER, response=CHANGED, summary="Unpublish a post")
+@router.post("/{int:post_id}/unpublish", auth=USER, response=CHANGED_POST, summary="Unpublish a post")
 async def unpublish_post(request: UserRequest, post_id: Path[Id]) -> HttpResponse:
     """Makes the post a draft. It keeps its `published_at`."""
     return _post_response(request, await _change(request, services.unpublish_post, post_id=post_id))
 
 
 @router.post(
-    "/{int:post_id}/revisions/{int:version}/revert", auth=USER, response=CHANGED, summary="Revert to a revision"
+    "/{int:post_id}/revisions/{int:version}/revert",
+    auth=USER,
+    response=CHANGED_POST,
+    summary="Revert to a revision",
 )
 async def revert_post(request: UserRequest, post_id: Path[Id], version: Path[Id]) -> HttpResponse:
     """Creates a new version with the title, content, excerpt, tags, slug and cover image of the revision.
