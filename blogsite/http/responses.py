@@ -8,6 +8,7 @@ import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import get_conditional_response
+from pydantic import BaseModel
 
 PUBLIC = "public, max-age={}, must-revalidate"
 PRIVATE = "private, no-store"
@@ -17,7 +18,13 @@ _VERSIONS = re.compile(r'(?:^|,)\s*"(\d{1,18})-[^"]*"')
 
 def render(data: Any) -> bytes:
     """Return `data` as JSON. Pydantic models in it are written with all their fields."""
-    return orjson.dumps(data, default=vars, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(data, default=_fields_of, option=orjson.OPT_UTC_Z)
+
+
+def _fields_of(value: object) -> dict[str, Any]:
+    if not isinstance(value, BaseModel):  # the attributes of another object, such as a user, may be secret
+        raise TypeError(f"{type(value).__name__} is not a schema")
+    return vars(value)
 
 
 def etag(body: bytes, version: int | None = None) -> str:

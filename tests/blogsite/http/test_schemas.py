@@ -49,3 +49,8 @@ def test_accounts_authors_and_tags_match_their_schemas() -> None:
     assert sent_by(TagOut, tag) == {"name": "a", "post_count": 1}
     assert sent_by(AuthorPage, Page([found], None))["items"] == [sent_by(AuthorOut, found)]
     assert sent_by(TagPage, Page([tag], "next")) == {"items": [{"name": "a", "post_count": 1}], "next": "next"}
+
+
+def test_only_schemas_are_rendered_as_json() -> None:
+    with pytest.raises(TypeError, match="not JSON serializable: User"):
+        render({"user": make_author()})
