@@ -8,40 +8,10 @@ from django.test import Client
 
 from accounts.credentials import api_tokens, sessions
 from accounts.models import User
+from tests.accounts.admin_pages import LIST, form, page
 from tests.factories import PASSWORD, make_admin, make_author, make_draft, make_editor, make_user
 
-LIST = "/admin/accounts/user/"
 ADD = "/admin/accounts/user/add/"
-
-
-@pytest.fixture
-def admin(db: None) -> User:
-    return make_admin(username="ada", email="ada@example.com")
-
-
-@pytest.fixture
-def pages(client: Client, admin: User) -> Client:
-    """A client that is logged in to the admin site as an admin."""
-    client.force_login(admin)
-    return client
-
-
-def page(user: User, action: str = "change") -> str:
-    return f"{LIST}{user.pk}/{action}/"
-
-
-def form(user: User, **changes: Any) -> dict[str, Any]:
-    """The form data of the page of a user, with changes. None removes a field."""
-    fields = {
-        "username": user.username,
-        "email": user.email,
-        "full_name": user.full_name,
-        "bio": user.bio,
-        "role": user.role,
-        "is_active": "on" if user.is_active else None,
-        **changes,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def new_user(**changes: Any) -> dict[str, Any]:

@@ -1,40 +1,17 @@
 """The throttle of the login form of the admin site, which shares its counters with the API."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import time_machine
 from django.test import Client
 
-from accounts.credentials import passwords
 from accounts.login_throttle import FREE_PER_ACCOUNT
 from accounts.models import User
-from tests.accounts.throttled_logins import FREE, OTHER, OWNERS, START, api_at, assert_limited, log_in
-from tests.factories import PASSWORD, make_admin, make_user
+from tests.accounts.throttled_logins import FREE, OTHER, OWNERS, api_at, assert_limited, log_in
+from tests.factories import PASSWORD, make_admin
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _cheap_hashes(settings: Any) -> Iterator[None]:
-    # These tests try hundreds of passwords, and hashing is not what they test.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    passwords._dummy_hash.cache_clear()
-    yield
-    passwords._dummy_hash.cache_clear()
-
-
-@pytest.fixture
-def clock() -> Iterator[time_machine.Traveller]:
-    """A clock that only the test moves."""
-    with time_machine.travel(START, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def owner() -> User:
-    return make_user(username="ines", email="ines@example.com", password=PASSWORD)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cheap_hashes")]
 
 
 class TestTheAdminSite:

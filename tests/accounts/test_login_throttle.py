@@ -1,7 +1,7 @@
 """The throttle of the API: clients that fail too often have to wait, and no others."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from asgiref.sync import async_to_sync
 from django.db import OperationalError, connection, transaction
 from django.test import RequestFactory
 
-from accounts.credentials import api_tokens, passwords, sessions
+from accounts.credentials import api_tokens, sessions
 from accounts.login_throttle import FREE_PER_ACCOUNT, FailureThrottle
 from accounts.models import User
 from blogsite.errors import Conflict, Overloaded, WrongCredentials
@@ -24,31 +24,10 @@ from tests.factories import PASSWORD, make_user
 from tests.redis_server import redis_server
 from tests.server import free_port
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cheap_hashes")]
 NEW_PASSWORD = "loud-ocean-candle"
 
 Action = Callable[[Api, User], Any]
-
-
-@pytest.fixture(autouse=True)
-def _cheap_hashes(settings: Any) -> Iterator[None]:
-    # These tests try hundreds of passwords, and hashing is not what they test.
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    passwords._dummy_hash.cache_clear()
-    yield
-    passwords._dummy_hash.cache_clear()
-
-
-@pytest.fixture
-def clock() -> Iterator[time_machine.Traveller]:
-    """A clock that only the test moves."""
-    with time_machine.travel(START, tick=False) as traveller:
-        yield traveller
-
-
-@pytest.fixture
-def owner() -> User:
-    return make_user(username="ines", email="ines@example.com", password=PASSWORD)
 
 
 def wrong_login(api: Api, user: User) -> Any:
