@@ -35,11 +35,6 @@ MAX_CELLS = 500_000
 # Unicode's noncharacters stand for these characters until the HTML is clean. The first, because nh3 0.3.8 takes
 # quadratic time in the number of ampersands in one text; the second, because HTML in the content is shown as text.
 _AMPERSAND, _LESS_THAN = "\ufdd0", "\ufdd1"
-# Any "<" but that of an automatic link, or of a link's address: `<https://a.org>`, `<a@b.org>`, `[a](<b>)`, `[a]: <b>`.
-_HTML_START = re.compile(
-    r"<(?![a-z][a-z0-9+.-]{1,31}:[^\s<>]*>|[^\s<>@]+@[^\s<>@]+>|(?<=\]\(<)[^<>\n]*>[\s)]|(?<=\]:.<)[^<>\n]*>\s)",
-    re.IGNORECASE,
-)
 # The writing systems that put no spaces between words: Thai, Lao, Khmer, Kana, Han.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d"
@@ -49,16 +44,14 @@ _SAFE_URL = re.compile(r"(?:https?|mailto):|[^:/?#]*(?:[/?#]|$)", re.IGNORECASE)
 _CLASS = re.compile(r"language-[\w+#.-]+|footnote-(ref|backref)|footnotes(-sep)?|task-list-item|contains-task-list")
 _BLANK_LINE = re.compile(r"(?:\r\n?|\n)[ \t]*(?:\r\n?|\n)")
 _DELIMITER_ROW = re.compile(r"(?:^|[\r\n])([\t >:-]*\|[\t >|:-]*)(?![^\r\n])")
-_HEADING = re.compile(r"<(h[1-6])>(.*?)</\1>", re.DOTALL)
-_TASK_LIST = re.compile(r"<[ou]l(?: [^>]*)?(?=>\s*<li>\s*(?:<p>)?<input)")
-_TASK = re.compile(r"<li>(\s*(?:<p>)?<input[^>]*>)\s*")
+_HEADING = re.compile(r"<(h[1-6])>([^<]*(?:<(?!/?h[1-6]>)[^<]*)*)</\1>")
+_TASK_LIST = re.compile(r"<[ou]l(?: [^<>]*)?(?=>\s*<li>\s*(?:<p>)?<input)")
+_TASK = re.compile(r"<li>(\s*(?:<p>)?<input[^<>]*>)\s*")
 _REFERENCE = re.compile(r'<sup class="footnote-reference"><a href="#([^"]*)">\d+</a></sup>')
-_FOOTNOTE = re.compile(
-    r'<div class="footnote-definition" id="([^"]*)"><sup [^>]*>\d+</sup>\n((?:(?!<div).)*?)</div>\n', re.DOTALL
-)
+_FOOTNOTE = re.compile(r'(?s)<div class="footnote-definition" id="([^"]*)"><sup [^<]*</sup>\n((?:(?!<div).)*?)</div>\n')
 _NESTING = re.compile(r"<(/?)(?:blockquote|div|[ou]l|li|em|strong|s)\b")
-_UNREAD = re.compile(r'<sup class="footnote.*?</sup>|<img[^>]*>|</?(?:a|code|em|s|strong)\b[^>]*>')
-_TAG = re.compile(r"<[^>]*>")
+_UNREAD = re.compile(r"<sup [^<]*<a [^<]*</a></sup>|<img[^<>]*>|</?(?:a|code|em|s|strong)\b[^<>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 
 
 @dataclass(frozen=True)
@@ -78,10 +71,11 @@ def render(content: str) -> RenderedContent:
 
     Raises `Invalid` with the code `content_excessive` for content whose HTML is too long or too deeply nested.
     """
+    content = _with_characters(content, "", "")
     if "|" in content and _table_cells(content) > MAX_CELLS:
         raise _excessive()
     output = _BoundedOutput()
-    _markdown.write_html(_HTML_START.sub(_LESS_THAN, content), output)
+    _markdown.write_html(_without_html(content) if "<" in content else content, output)
     html = output.getvalue().decode().replace("&amp;", _AMPERSAND).replace("del>", "s>")
     if max(accumulate(-1 if end else 1 for end in _NESTING.findall(html)), default=0) > MAX_NESTING:
         raise _excessive("Content should nest lists, quotes and marks less deeply")
@@ -108,6 +102,20 @@ def _table_cells(content: str) -> int:
     return cells
 
 
+def _without_html(content: str) -> str:
+    """Replace the "<" of each tag that the parser finds, and parse the result again, because it can have other tags."""
+    for _ in range(3):
+        source = bytearray(content.encode())
+        for event, span in _markdown.events_with_range(content, merge_text=True):
+            if "Html" in event or "InlineHtml" in event:  # a line of an HTML block, or a tag
+                part = slice(span["start"], span["end"])
+                source[part] = re.sub(rb"^([ \t]*)<", b"\\1\xff", source[part])  # UTF-8 has no such byte
+        if 0xFF not in source:
+            return content
+        content = source.replace(b"\xff", _LESS_THAN.encode()).decode()
+    return content.replace("<", _LESS_THAN)
+
+
 class _BoundedOutput(BytesIO):
     def write(self, chunk: Buffer) -> int:
         if self.tell() > MAX_HTML:
@@ -124,7 +132,8 @@ def _with_heading_ids(html: str) -> str:
     uses: dict[str, int] = {}
 
     def with_id(heading: re.Match[str]) -> str:
-        name = slug = _heading_slug(_plain_text(heading[2]))
+        title = _plain_text(heading[2])[: slugs.MAX_LENGTH].replace("\ufe0f", "")  # U+FE0F follows emoji
+        name = slug = "-".join(slugs.slug_characters(title).split()) or "section"
         while name in uses:
             uses[slug] += 1
             name = f"{slug}-{uses[slug]}"
@@ -190,11 +199,6 @@ def _reading_minutes(text: str) -> int:
     spaced, characters = _UNSPACED.subn(" ", text)
     words = len(re.findall(r"\w\S*", spaced))
     return max(1, math.ceil(words / WORDS_PER_MINUTE + characters / CHARACTERS_PER_MINUTE))
-
-
-def _heading_slug(title: str) -> str:
-    # U+FE0F follows emoji.
-    return "-".join(slugs.slug_characters(title[: slugs.MAX_LENGTH].replace("\ufe0f", "")).split()) or "section"
 
 
 _markdown = Markdown(

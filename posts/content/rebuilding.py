@@ -10,7 +10,7 @@ from blogsite.errors import Invalid
 from posts.content.markdown import RENDERER_VERSION, render
 from posts.models import Post, RendererState
 
-BATCH = 50  # a post can have a megabyte of content
+BATCH = 10  # a post can have a megabyte of content
 _DERIVED = ("content_html", "derived_excerpt", "reading_minutes")
 
 

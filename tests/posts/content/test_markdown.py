@@ -176,11 +176,64 @@ def test_nothing_of_an_attack_runs(source: str) -> None:
     assert_harmless(render(source).content_html)
 
 
-@pytest.mark.parametrize("source", ["<script>alert(1)</script>", "a <b onclick=x>b</b>", "&lt;i&gt;"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "<script>alert(1)</script>",
+        "a <b onclick=x>b</b>",
+        "&lt;i&gt;",
+        "a](<h1>) b",
+        "a](<img src=x onerror=alert(1) alt=b>) c",
+        "a]: <section class=footnotes> b",
+        "<!--a@example.org> b -->",
+        "<?a@example.org>",
+        "<![CDATA[a@example.org>",
+        "<div>\n<table>\n<td>",
+        """<!-- <a b='<c d="<e f=<g>>">'> -->""",
+        "<a b=" * 100 + "<c>" + ">" * 100,
+    ],
+)
 def test_html_in_the_source_is_shown_as_text(source: str) -> None:
     seen = Inspector(render(source).content_html)
     assert seen.elements == [("p", {})]
     assert seen.text.strip() == source.replace("&lt;", "<").replace("&gt;", ">")
+
+
+def test_all_text_between_tags_is_shown() -> None:
+    markup = render("\\[a](<script>) alert(1) ](</script>)").content_html
+    assert markup == "<p>[a](&lt;script&gt;) alert(1) ](&lt;/script&gt;)</p>\n"
+    assert render("<?a@b>\n*c*\n\n*d*").content_html == "<p>&lt;?a@b&gt;\n<em>c</em></p>\n<p><em>d</em></p>\n"
+    indented = "<div>\n  <p>\n    <b>*a*</b>\n  </p>\n</div>"
+    assert render(indented).derived_excerpt == "<div> <p> <b>a</b> </p> </div>"
+
+
+@pytest.mark.parametrize("tag", ["<section>", "](<section>) "])
+def test_tags_in_the_source_do_not_nest(tag: str) -> None:
+    assert render(tag * 10_000).content_html.count("<section") == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "address"),
+    [
+        ("[a](/s?q=a<b)", "/s?q=a%3Cb"),
+        ("![a](/a<b.png)", "/a%3Cb.png"),
+        ("[a](<b c>)", "b%20c"),
+        ("[a]( <b>)", "b"),
+        ("[a]:<b>\n\n[a]", "b"),
+        ("[a]:  <b>\n\n[a]", "b"),
+        ("[a]:\n<b>\n\n[a]", "b"),
+        ("<p>é <https://a.org></p>", "https://a.org"),
+        ("<div>\n  <b>\n    [a](/a<b)\n</div>", "/a%3Cb"),
+    ],
+)
+def test_addresses_can_contain_or_follow_a_less_than_sign(source: str, address: str) -> None:
+    assert re.findall(r'(?:href|src)="(.*?)"', render(source).content_html) == [address]
+
+
+def test_noncharacters_that_the_renderer_uses_are_removed() -> None:
+    rendered = render("a\ufdd0b [c](d\ufdd1e) \ufdd1i>")
+    assert rendered == render("ab [c](de) i>")
+    assert rendered.derived_excerpt == "ab c i>"
 
 
 SPECIAL = [

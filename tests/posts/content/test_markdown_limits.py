@@ -46,6 +46,10 @@ HOSTILE: dict[str, Callable[[int], str]] = {
     "a reference used often": lambda size: f"[a]: /{'u' * 1_900}\n\n" + "[a] " * (size // 4),
     "HTML blocks": lambda size: "<div>\n" * (size // 6),
     "almost automatic links": lambda size: "<a:b<a@b" * (size // 8),
+    "HTML headings": lambda size: "](<h1>)\n" * (size // 8),
+    "HTML footnotes": lambda size: '](<sup class="footnote x">) ' * (size // 28),
+    "HTML comments": lambda size: "<!-- " * (size // 5) + "-->",
+    "quotes after comments": lambda size: "<!-- <!-- <!-- -->\n\n" + ">" * size,
     "nested emphasis": lambda size: "*" * (size // 2) + "a" + "*" * (size // 2),
 }
 REFUSED = {
@@ -56,6 +60,7 @@ REFUSED = {
     "many footnotes",
     "nested emphasis",
     "quotes",
+    "quotes after comments",
     "rows",
     "short rows",
     "tasks",
