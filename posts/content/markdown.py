@@ -71,7 +71,7 @@ def render(content: str) -> RenderedContent:
 
     Raises `Invalid` with the code `content_excessive` for content whose HTML is too long or too deeply nested.
     """
-    content = _with_characters(content, "", "")
+    content = _with_characters(content, "", "")  # the stand-ins have no meaning in text
     if "|" in content and _table_cells(content) > MAX_CELLS:
         raise _excessive()
     output = _BoundedOutput()

@@ -1,6 +1,6 @@
 """Long and hostile content: what is refused, and what must be rendered.
 
-Each hostile input has a megabyte and takes less than a second. A change that makes one of them quadratic takes minutes.
+Each hostile input has a megabyte and takes a second or two at most. If a change makes one quadratic, it takes minutes.
 """
 
 from collections.abc import Callable
