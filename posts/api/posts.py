@@ -43,7 +43,7 @@ router = Router(tags=["posts"])
 
 
 @router.get("", auth=ANYBODY, response=PostPage, summary="List posts")
-async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> HttpResponse:
+async def list_posts(request: ViewerRequest, response: HttpResponse, filters: Query[PostFilters]) -> HttpResponse:
     """Lists the posts that the caller may see: newest first by default, or the best match first with `q`."""
     access = Access.to_posts(request.auth)
     selection = filters.selection()
@@ -51,7 +51,7 @@ async def list_posts(request: ViewerRequest, filters: Query[PostFilters]) -> Htt
     count = {"count": await queries.posts(access, selection).acount()} if filters.count else {}
     schema = PostOut if selection.with_content else PostSummary
     items = [schema.model_validate(post) for post in page.items]
-    return json_response(request, {"items": items, "next": page.next, **count})
+    return json_response(request, {"items": items, "next": page.next, **count}, response=response)
 
 
 @router.post(
@@ -71,8 +71,9 @@ async def create_post(request: UserRequest, response: HttpResponse, payload: Pos
 
 
 @router.get("/{int:post_id}", auth=ANYBODY, response=FOUND_POST, summary="Get a post")
-async def get_post(request: ViewerRequest, post_id: Path[Id]) -> HttpResponse:
-    return _post_response(request, await queries.post_by_id(Access.to_posts(request.auth), post_id).aget())
+async def get_post(request: ViewerRequest, response: HttpResponse, post_id: Path[Id]) -> HttpResponse:
+    post = await queries.post_by_id(Access.to_posts(request.auth), post_id).aget()
+    return _post_response(request, post, response)
 
 
 @router.get("/by-slug/{slug}", auth=ANYBODY, response={308: None, **FOUND_POST}, summary="Get a post by its slug")
@@ -80,7 +81,7 @@ async def get_post_by_slug(request: ViewerRequest, response: HttpResponse, slug:
     """A former slug of the post redirects (308) to its current slug."""
     access = Access.to_posts(request.auth)
     if post := await queries.post_by_slug(access, slug).afirst():
-        return _post_response(request, post)
+        return _post_response(request, post, response)
     post = await queries.post_by_former_slug(access, slug).aget()
     response["Location"] = request.build_absolute_uri(reverse("api:get_post_by_slug", kwargs={"slug": post.slug}))
     return Status(308, None)
