@@ -250,7 +250,7 @@ class PostPage(PageOut[PostOut | PostSummary]):
     next: str | None = Field(description="The `cursor` of the next page; null on the last page.")
     count: int | None = Field(
         default=None,
-        exclude_if=lambda count: count is None,
+        exclude_if=lambda count: count is None,  # so that the OpenAPI document does not require it
         description="The number of all matching posts, with `count=true` only.",
     )
 
